@@ -1,0 +1,5 @@
+//! The booking service: gRPC in front of a Redis gate (level 1) and a PostgreSQL vault (level 2).
+
+pub mod booking;
+pub mod domain;
+pub mod tasks;
