@@ -3,7 +3,7 @@
 //! Clients need only this crate: [`v1::booking_service_client`] and [`v1::event_service_client`].
 
 /// Package `ticketengine.booking.v1`.
-#[allow(missing_docs, clippy::all, unreachable_pub, unused_qualifications)]
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
 pub mod v1 {
     tonic::include_proto!("ticketengine.booking.v1");
 }

@@ -2,4 +2,5 @@
 
 pub mod booking;
 pub mod domain;
+pub mod gate;
 pub mod tasks;

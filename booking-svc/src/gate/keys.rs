@@ -1,0 +1,75 @@
+use crate::domain::{Epoch, EventId};
+
+/// The keys of one epoch of an event. All share the hash tag `{event}`, so that they live in one slot of a cluster.
+pub(super) struct Keys {
+    /// `KEYS` of every script, in its order; the first, `meta`, is of the event and not of the epoch.
+    pub(super) all: [String; 8],
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str, event: &EventId, epoch: Epoch) -> Self {
+        let of_epoch = |name: &str| format!("{prefix}:{{{event}}}:{epoch}:{name}");
+        Self {
+            all: [
+                format!("{prefix}:{{{event}}}:meta"),
+                of_epoch("seats"),
+                of_epoch("map"),
+                of_epoch("reservations"),
+                of_epoch("requests"),
+                of_epoch("expiry"),
+                of_epoch("customers"),
+                of_epoch("log"),
+            ],
+        }
+    }
+
+    /// The keys that belong to the epoch.
+    pub(super) fn of_epoch(&self) -> &[String] {
+        &self.all[1..]
+    }
+
+    pub(super) fn meta(&self) -> &str {
+        &self.all[0]
+    }
+
+    pub(super) fn seats(&self) -> &str {
+        &self.all[1]
+    }
+
+    pub(super) fn map(&self) -> &str {
+        &self.all[2]
+    }
+
+    pub(super) fn reservations(&self) -> &str {
+        &self.all[3]
+    }
+
+    pub(super) fn requests(&self) -> &str {
+        &self.all[4]
+    }
+
+    pub(super) fn expiry(&self) -> &str {
+        &self.all[5]
+    }
+
+    pub(super) fn customers(&self) -> &str {
+        &self.all[6]
+    }
+}
+
+/// Held by the replica that rebuilds the event, as a courtesy: the others wait instead of racing it.
+pub(super) fn rebuild_lease(prefix: &str, event: &EventId) -> String {
+    format!("{prefix}:{{{event}}}:rebuild")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_keys_share_the_hash_tag_and_all_but_meta_the_epoch() {
+        let keys = Keys::new("te", &"rock".parse().unwrap(), Epoch(7));
+        assert_eq!(keys.meta(), "te:{rock}:meta");
+        assert!(keys.of_epoch().iter().all(|key| key.starts_with("te:{rock}:7:")));
+    }
+}

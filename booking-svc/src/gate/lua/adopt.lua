@@ -1,0 +1,42 @@
+-- Takes a hold back from its token, after the gate lost it.
+-- KEYS      as in prelude.lua
+-- ARGV      ..., 5 reservation, 6 customer, 7 seats, 8 request id, 9 deadline ms, 10 extend limit ms
+-- Reply     FOUND <id> <record> <now> (known already, or adopted); ENDED; TAKEN <now> (<seat> <value>)...; COLD; EPOCH
+-- Guarantee A hold comes back whole, once, before its deadline, and never over somebody else's. The caller has made
+--           sure that it is of an earlier epoch and that the vault has not decided it.
+
+local cold = check_gate()
+if cold then return cold end
+local id = ARGV[5]
+local r = find_reservation(id, ARGV[6])
+if r then return describe('FOUND', id, r) end
+
+r = {
+    state = 'H', deadline = tonumber(ARGV[9]), limit = tonumber(ARGV[10]),
+    seats = ARGV[7], request = ARGV[8], customer = ARGV[6],
+}
+if r.deadline <= now then return { 'ENDED' } end
+
+local seats, due, taken = seat_list(r.seats), {}, { 'TAKEN', string.format('%.0f', now) }
+local values = read_seats(seats)
+for i, seat in ipairs(seats) do
+    if values[i] then
+        local state, deadline, owner = parse_seat(values[i])
+        if state == 'H' and deadline <= now then
+            due[#due + 1] = owner
+        else
+            taken[#taken + 1] = seat
+            taken[#taken + 1] = values[i]
+        end
+    end
+end
+if #taken > 2 then return taken end
+for _, other in ipairs(due) do find_reservation(other, '') end
+
+append_log(current_version() + 1, HELD, seats, r.deadline)
+write_seats(seats, string.format('H %.0f %s', r.deadline, id), HELD)
+redis.call('HSET', RESERVATIONS, id, format_reservation(r))
+redis.call('HSETNX', REQUESTS, r.request .. ' ' .. r.customer, id)
+redis.call('ZADD', EXPIRY, string.format('%.0f', r.deadline), id)
+redis.call('HINCRBY', CUSTOMERS, r.customer, #seats)
+return describe('FOUND', id, r)

@@ -1,0 +1,18 @@
+-- Confirm, first half: HELD becomes CONFIRMING; a repeat joins.
+-- KEYS      as in prelude.lua
+-- ARGV      ..., 5 reservation, 6 customer ('' = everybody's), 7 confirm window ms
+-- Reply     FOUND <id> <record> <now>: confirming when the state is C, else what it ended as; UNKNOWN; COLD; EPOCH
+-- Guarantee A Confirm begins only before the hold's deadline. From then on only `settle` frees the seats, never time.
+
+local cold = check_gate()
+if cold then return cold end
+local id = ARGV[5]
+local r = find_reservation(id, ARGV[6])
+if not r then return { 'UNKNOWN' } end
+if r.state == 'H' then
+    r.state = 'C'
+    redis.call('HSET', RESERVATIONS, id, format_reservation(r))
+    write_seats(seat_list(r.seats), string.format('C %.0f %s', r.deadline, id), HELD)
+    redis.call('ZADD', EXPIRY, string.format('%.0f', now + tonumber(ARGV[7])), id)
+end
+return describe('FOUND', id, r)

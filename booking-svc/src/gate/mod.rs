@@ -1,0 +1,120 @@
+//! Level 1: holds in Redis, changed only by the scripts in `lua/`. The one place that names Redis.
+//!
+//! Every script carries the epoch and the incarnation of the Redis that it expects. Where they differ, Redis has lost
+//! its memory or may have, the answer is [`Error::Cold`], and nothing was written.
+
+mod error;
+mod keys;
+mod pool;
+mod rebuild;
+mod record;
+mod reservations;
+mod script;
+mod seats;
+
+pub use error::Error;
+pub use rebuild::{Built, Frozen, Old, Rebuild, Survivors};
+pub use reservations::{Adopted, Extended, Found, Granted, Undecided};
+pub use seats::{BlockRefusal, States, Taken};
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::domain::{Epoch, EventId};
+use keys::Keys;
+use pool::Pool;
+use script::{Reply, Script};
+
+/// Settings of the gate.
+#[derive(Clone)]
+pub struct Options {
+    /// `redis://[user:password@]host:port[/db]`.
+    pub url: String,
+    /// Begins every key, so that several installations can share a Redis.
+    pub prefix: String,
+    /// Shared connections; many calls are pipelined over each.
+    pub connections: u32,
+    /// How long a call waits for a connection.
+    pub pool_wait: Duration,
+    /// How long ended reservations are remembered, for late repeats.
+    pub tombstone_ttl: Duration,
+}
+
+/// About so many changes are kept in an event's log.
+const LOG_LENGTH: u32 = 10_000;
+
+/// The gate of all events. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate {
+    pool: Pool,
+    prefix: Arc<str>,
+    tombstone_ms: u64,
+    /// The last epoch seen of each event: a hint, since every script checks it.
+    epochs: Arc<Mutex<HashMap<EventId, Epoch>>>,
+}
+
+impl Gate {
+    /// Opens the pool. Fails when Redis can not be reached, or would drop keys when its memory is full.
+    pub async fn connect(options: &Options) -> Result<Self, Error> {
+        Ok(Self {
+            pool: Pool::connect(options).await?,
+            prefix: options.prefix.as_str().into(),
+            tombstone_ms: options.tombstone_ttl.as_millis() as u64,
+            epochs: Arc::default(),
+        })
+    }
+
+    /// Whether Redis answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.pool.ping().await
+    }
+
+    fn keys(&self, event: &EventId, epoch: Epoch) -> Keys {
+        Keys::new(&self.prefix, event, epoch)
+    }
+
+    fn known_epoch(&self, event: &EventId) -> Option<Epoch> {
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner).get(event).copied()
+    }
+
+    fn learn_epoch(&self, event: &EventId, epoch: Option<Epoch>) {
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        match epoch {
+            Some(epoch) => epochs.insert(event.clone(), epoch),
+            None => epochs.remove(event),
+        };
+    }
+
+    /// Runs a script of the event under its current epoch; a newer epoch, or a connection that remembers an older
+    /// incarnation, is tried again.
+    async fn run(&self, script: &Script, event: &EventId, args: &[&str]) -> Result<(Epoch, Reply), Error> {
+        let mut epoch = self.known_epoch(event).unwrap_or_default();
+        let mut cold = String::new();
+        for _ in 0..self.pool.size() + 2 {
+            let connection = self.pool.get().await?;
+            let numbers = [epoch.to_string(), self.tombstone_ms.to_string(), LOG_LENGTH.to_string()];
+            let head = [&*numbers[0], connection.incarnation(), &numbers[1], &numbers[2]];
+            let call = script.call(&self.keys(event, epoch), head, args);
+            let mut reply = connection.run(call).await?;
+            match reply.word() {
+                "EPOCH" => {
+                    epoch = Epoch(reply.number()?);
+                    self.learn_epoch(event, Some(epoch));
+                }
+                "COLD" => {
+                    cold = reply.text()?;
+                    if cold != "incarnation" {
+                        break;
+                    }
+                    connection.mark_broken();
+                }
+                _ => return Ok((epoch, reply)),
+            }
+        }
+        self.learn_epoch(event, None);
+        Err(Error::Cold(cold))
+    }
+}

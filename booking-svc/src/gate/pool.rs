@@ -1,0 +1,193 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bb8_redis::{
+    RedisConnectionManager,
+    bb8::{self, ErrorSink, ManageConnection},
+    redis::{
+        self, AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ScriptInvocation, Value,
+        aio::MultiplexedConnection, cmd, io::tcp::TcpSettings,
+    },
+};
+
+use super::{Error, Options, script::Reply};
+
+/// A connection that serves one long job, such as a rebuild, may take this long for an answer.
+const LONG_RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that are shared: each call borrows one, and its command is pipelined with those of others.
+#[derive(Clone)]
+pub(super) struct Pool {
+    pool: bb8::Pool<Manager>,
+    client: Client,
+}
+
+/// One connection to Redis, and which Redis it is.
+#[derive(Clone)]
+pub(super) struct Connection {
+    redis: MultiplexedConnection,
+    /// The master's replication id when the connection was made: it changes when Redis restarts or fails over.
+    incarnation: Arc<str>,
+    /// Set on the first error after which nothing more is to be expected from it.
+    broken: Arc<AtomicBool>,
+}
+
+impl Pool {
+    pub(super) async fn connect(options: &Options) -> Result<Self, Error> {
+        let info = connection_info(&options.url)?;
+        let manager = Manager {
+            redis: RedisConnectionManager::new(info.clone())
+                .map_err(|e| Error::Misconfigured(e.to_string()))?,
+        };
+        let client = Client::open(info).map_err(|e| Error::Misconfigured(e.to_string()))?;
+        Connection::open(client.get_multiplexed_async_connection().await?).await?.warn_without_aof().await;
+        let pool = bb8::Pool::builder()
+            .max_size(options.connections)
+            .min_idle(options.connections)
+            .connection_timeout(options.pool_wait)
+            .test_on_check_out(false)
+            .error_sink(Box::new(LogErrors))
+            .build(manager)
+            .await?;
+        Ok(Self { pool, client })
+    }
+
+    pub(super) fn size(&self) -> u32 {
+        self.pool.state().connections.max(1)
+    }
+
+    /// A share of a working connection.
+    pub(super) async fn get(&self) -> Result<Connection, Error> {
+        loop {
+            // Handing a broken one back makes the pool replace it; the pool's wait bounds the loop.
+            let connection = self.pool.get().await?;
+            if !connection.is_broken() {
+                return Ok(connection.clone());
+            }
+        }
+    }
+
+    /// A connection of one's own, patient with long answers.
+    pub(super) async fn dedicated(&self) -> Result<Connection, Error> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(LONG_RESPONSE_TIMEOUT));
+        Connection::open(self.client.get_multiplexed_async_connection_with_config(&config).await?).await
+    }
+
+    pub(super) async fn ping(&self) -> Result<(), Error> {
+        self.get().await?.query::<()>(&cmd("PING")).await
+    }
+}
+
+impl Connection {
+    /// Learns which Redis this is, and refuses one that would drop keys.
+    async fn open(mut redis: MultiplexedConnection) -> Result<Self, Error> {
+        let replication: String = cmd("INFO").arg("replication").query_async(&mut redis).await?;
+        let field = |name: &str| replication.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        if field("role:") != Some("master") {
+            return Err(Error::Unavailable("connected to a replica; a master is needed".into()));
+        }
+        let incarnation = field("master_replid:")
+            .ok_or_else(|| Error::Corrupt("INFO names no master_replid".into()))?
+            .into();
+        let memory: String = cmd("INFO").arg("memory").query_async(&mut redis).await?;
+        match memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(str::trim) {
+            Some("noeviction") => Ok(Self { redis, incarnation, broken: Arc::default() }),
+            policy => Err(Error::Misconfigured(format!(
+                "maxmemory-policy is {}, which can drop holds; set it to noeviction",
+                policy.unwrap_or("unknown")
+            ))),
+        }
+    }
+
+    async fn warn_without_aof(&self) {
+        let info: Result<String, _> = self.query(cmd("INFO").arg("persistence")).await;
+        if info.is_ok_and(|info| info.contains("aof_enabled:0")) {
+            tracing::warn!(
+                "redis runs without AOF: a restart loses all holds until customers show their tokens"
+            );
+        }
+    }
+
+    pub(super) fn incarnation(&self) -> &str {
+        &self.incarnation
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Has the pool replace the connection.
+    pub(super) fn mark_broken(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) async fn run(&self, script: ScriptInvocation<'_>) -> Result<Reply, Error> {
+        let items: Result<Vec<Value>, _> = script.invoke_async(&mut self.redis.clone()).await;
+        Reply::new(items.map_err(|error| self.noticed(error))?)
+    }
+
+    pub(super) async fn query<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
+        command.query_async(&mut self.redis.clone()).await.map_err(|error| self.noticed(error))
+    }
+
+    pub(super) async fn pipeline<T: redis::FromRedisValue>(
+        &self,
+        pipe: &redis::Pipeline,
+    ) -> Result<T, Error> {
+        pipe.query_async(&mut self.redis.clone()).await.map_err(|error| self.noticed(error))
+    }
+
+    /// After a lost or silent connection, or a demoted master, the connection is of no more use.
+    fn noticed(&self, error: redis::RedisError) -> Error {
+        let readonly = error.code() == Some("READONLY");
+        if readonly || error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error() {
+            self.mark_broken();
+        }
+        error.into()
+    }
+}
+
+fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
+    let info = url.into_connection_info().map_err(|e| Error::Misconfigured(format!("the Redis URL: {e}")))?;
+    Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+/// Makes connections that know their Redis, and finds the broken ones.
+struct Manager {
+    redis: RedisConnectionManager,
+}
+
+impl ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = Error;
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        Connection::open(self.redis.connect().await?).await
+    }
+
+    async fn is_valid(&self, connection: &mut Connection) -> Result<(), Error> {
+        connection.query(&cmd("PING")).await
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        connection.is_broken()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct LogErrors;
+
+impl ErrorSink<Error> for LogErrors {
+    fn sink(&self, error: Error) {
+        tracing::debug!(%error, "a connection to redis could not be made");
+    }
+
+    fn boxed_clone(&self) -> Box<dyn ErrorSink<Error>> {
+        Box::new(Self)
+    }
+}

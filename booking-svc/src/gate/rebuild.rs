@@ -1,0 +1,326 @@
+//! A new epoch: freeze the old one, read what survives of it, build the new one aside, publish it in one step.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use bb8_redis::redis::{Pipeline, Value, cmd, pipe};
+
+use super::{
+    Error, Gate,
+    keys::{self, Keys},
+    pool::Connection,
+    record,
+    script::{self, Reply},
+    seats::rules,
+};
+use crate::domain::{
+    Booking, CustomerId, Epoch, Event, EventId, Reservation, ReservationState, SeatId, SeatState, UnixMs,
+    packed_len,
+};
+
+/// An unfinished build is dropped after so long.
+const UNPUBLISHED_TTL: Duration = Duration::from_secs(600);
+/// While a replica rebuilds, the others wait at most so long before they try it themselves.
+const LEASE: Duration = Duration::from_secs(5);
+/// Fields written in one command of a build.
+const FIELDS_PER_COMMAND: usize = 500;
+/// Commands sent in one go of a build.
+const COMMANDS_PER_PIPELINE: usize = 50;
+
+/// A rebuild under way. All of it goes over one connection: should Redis restart in between, it fails.
+pub struct Rebuild<'a> {
+    gate: &'a Gate,
+    event: EventId,
+    connection: Connection,
+}
+
+/// What stopping the old epoch told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frozen {
+    /// The old epoch stands still.
+    Old(Old),
+    /// A higher rebuild is ahead.
+    Superseded(Epoch),
+}
+
+/// The epoch before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Old {
+    /// 0 when the gate had none.
+    pub epoch: Epoch,
+    /// Redis is still the one that the epoch was published on.
+    pub same_redis: bool,
+    /// Its quarantine.
+    pub quarantine_until: UnixMs,
+}
+
+/// What was found of the old epoch.
+#[derive(Clone, Debug, Default)]
+pub struct Survivors {
+    /// Holds before their deadline, begun Confirms, and tombstones.
+    pub reservations: Vec<Reservation>,
+    /// All keys were there.
+    pub whole: bool,
+    /// The gate's clock when they were read.
+    pub now: UnixMs,
+}
+
+/// What the new epoch is made of.
+#[derive(Debug)]
+pub struct Built<'a> {
+    /// Its number, from the vault.
+    pub epoch: Epoch,
+    /// From the vault.
+    pub event: &'a Event,
+    /// Active bookings, from the vault.
+    pub booked: &'a [Booking],
+    /// Blocked seats, from the vault.
+    pub blocked: &'a [SeatId],
+    /// Survivors that the vault has not decided, and tombstones.
+    pub survivors: &'a [Reservation],
+    /// Free seats are not granted for so long.
+    pub quarantine: Duration,
+    /// Nor before this.
+    pub quarantine_until: UnixMs,
+    /// When the sweeper asks the vault to decide surviving Confirms, by the gate's clock.
+    pub undecided_due: UnixMs,
+    /// The gate's clock.
+    pub now: UnixMs,
+}
+
+impl Gate {
+    /// Starts a rebuild. None while another replica is at it.
+    pub async fn rebuild(&self, event: &EventId) -> Result<Option<Rebuild<'_>>, Error> {
+        let connection = self.pool.dedicated().await?;
+        let mut lease = cmd("SET");
+        lease
+            .arg(keys::rebuild_lease(&self.prefix, event))
+            .arg(1)
+            .arg("NX")
+            .arg("PX")
+            .arg(LEASE.as_millis() as u64);
+        let granted: Option<String> = connection.query(&lease).await?;
+        Ok(granted.map(|_| Rebuild { gate: self, event: event.clone(), connection }))
+    }
+}
+
+impl Rebuild<'_> {
+    /// The highest epoch that the gate has seen.
+    pub async fn highest_epoch(&self) -> Result<Epoch, Error> {
+        let meta = self.gate.keys(&self.event, Epoch(0)).meta().to_owned();
+        let seen: [Option<u64>; 2] =
+            self.connection.query(cmd("HMGET").arg(meta).arg("epoch").arg("frozen")).await?;
+        Ok(Epoch(seen.into_iter().flatten().max().unwrap_or(0)))
+    }
+
+    /// Stops the old epoch for good.
+    pub async fn freeze(&self, epoch: Epoch) -> Result<Frozen, Error> {
+        let meta = [self.gate.keys(&self.event, epoch).meta().to_owned()];
+        let mut reply =
+            self.connection.run(script::FREEZE.call_with_keys(&meta, [&*epoch.to_string()])).await?;
+        match reply.word() {
+            "FROZEN" => Ok(Frozen::Old(Old {
+                epoch: Epoch(reply.number()?),
+                same_redis: reply.text()? == self.connection.incarnation(),
+                quarantine_until: UnixMs(reply.number()?),
+            })),
+            "SUPERSEDED" => Ok(Frozen::Superseded(Epoch(reply.number()?))),
+            _ => Err(reply.surprise()),
+        }
+    }
+
+    /// Reads what is left of the old epoch: a hint after a restart, and exact where Redis never went away.
+    pub async fn survivors(&self, old: Epoch) -> Result<Survivors, Error> {
+        let keys = self.gate.keys(&self.event, old);
+        let (seconds, micros): (i64, i64) = self.connection.query(&cmd("TIME")).await?;
+        let now = UnixMs(seconds * 1000 + micros / 1000);
+        let mut sentinels = pipe();
+        sentinels
+            .hexists(keys.seats(), "v")
+            .exists(keys.map())
+            .hexists(keys.reservations(), "!")
+            .hexists(keys.requests(), "!")
+            .hexists(keys.customers(), "!")
+            .zscore(keys.expiry(), "!");
+        let (seats, map, reservations, requests, customers, expiry): (
+            bool,
+            bool,
+            bool,
+            bool,
+            bool,
+            Option<f64>,
+        ) = self.connection.pipeline(&sentinels).await?;
+        let whole = seats && map && reservations && requests && customers && expiry.is_some();
+
+        let records: HashMap<String, String> =
+            self.connection.query(cmd("HGETALL").arg(keys.reservations())).await?;
+        let mut reservations = Vec::with_capacity(records.len());
+        for (suffix, text) in records.iter().filter(|(suffix, _)| *suffix != "!") {
+            match record::read(&self.event, suffix, text) {
+                Ok(reservation) => reservations.push(reservation),
+                Err(error) => tracing::error!(%error, "a hold did not survive the rebuild"),
+            }
+        }
+        Ok(Survivors { reservations, whole, now })
+    }
+
+    /// Writes the new epoch's keys aside and puts them in the old ones' place. False when a higher rebuild was faster.
+    pub async fn publish(&self, built: &Built<'_>, old: Epoch) -> Result<bool, Error> {
+        let keys = self.gate.keys(&self.event, built.epoch);
+        self.write_aside(&keys, built).await?;
+        let mut all = keys.all.to_vec();
+        if old != Epoch(0) {
+            all.extend_from_slice(self.gate.keys(&self.event, old).of_epoch());
+        }
+        let mut args = vec![
+            built.epoch.to_string(),
+            built.quarantine.as_millis().to_string(),
+            built.quarantine_until.to_string(),
+            "incarnation".into(),
+            self.connection.incarnation().into(),
+            "revision".into(),
+            built.event.revision.to_string(),
+            "seats".into(),
+            built.event.seat_count.to_string(),
+        ];
+        args.extend(rules(built.event).into_iter().flat_map(|(field, value)| [field.to_owned(), value]));
+        let call = script::PUBLISH.call_with_keys(&all, args.iter().map(String::as_str));
+        let mut reply: Reply = self.connection.run(call).await?;
+        match reply.word() {
+            "PUBLISHED" => {
+                self.gate.learn_epoch(&self.event, Some(built.epoch));
+                Ok(true)
+            }
+            "SUPERSEDED" => Ok(false),
+            "INCOMPLETE" => Err(Error::Unavailable(format!("{} was lost while it was built", reply.text()?))),
+            _ => Err(reply.surprise()),
+        }
+    }
+
+    /// Lets others rebuild again.
+    pub async fn finish(self) {
+        let lease = keys::rebuild_lease(&self.gate.prefix, &self.event);
+        if let Err(error) = self.connection.query::<()>(cmd("DEL").arg(lease)).await {
+            tracing::debug!(%error, "the rebuild lease runs out by itself");
+        }
+    }
+
+    async fn write_aside(&self, keys: &Keys, built: &Built<'_>) -> Result<(), Error> {
+        let image = Image::of(built, self.gate.tombstone_ms);
+        let mut commands = Vec::new();
+        for key in keys.of_epoch() {
+            commands.push(cmd("DEL").arg(key).to_owned());
+        }
+        commands.push(cmd("SET").arg(keys.map()).arg(&image.map).to_owned());
+        for (key, fields) in [
+            (keys.seats(), &image.seats),
+            (keys.reservations(), &image.reservations),
+            (keys.requests(), &image.requests),
+            (keys.customers(), &image.customers),
+        ] {
+            for chunk in fields.chunks(FIELDS_PER_COMMAND) {
+                commands.push(cmd("HSET").arg(key).arg(chunk).to_owned());
+            }
+        }
+        for chunk in image.expiry.chunks(FIELDS_PER_COMMAND) {
+            commands.push(cmd("ZADD").arg(keys.expiry()).arg(chunk).to_owned());
+        }
+        for key in keys.of_epoch() {
+            commands.push(cmd("PEXPIRE").arg(key).arg(UNPUBLISHED_TTL.as_millis() as u64).to_owned());
+        }
+        for chunk in commands.chunks(COMMANDS_PER_PIPELINE) {
+            let mut pipeline = Pipeline::new();
+            for command in chunk {
+                pipeline.add_command(command.clone());
+            }
+            self.connection.pipeline::<Vec<Value>>(&pipeline).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The contents of a new epoch's keys.
+struct Image {
+    seats: Vec<(String, String)>,
+    map: Vec<u8>,
+    reservations: Vec<(String, String)>,
+    requests: Vec<(String, String)>,
+    expiry: Vec<(String, String)>,
+    customers: Vec<(String, String)>,
+}
+
+impl Image {
+    fn of(built: &Built<'_>, tombstone_ms: u64) -> Self {
+        let sentinel = || vec![("!".to_owned(), "1".to_owned())];
+        let mut image = Self {
+            seats: vec![("v".into(), "0".into())],
+            map: vec![0; packed_len(built.event.seat_count)],
+            reservations: sentinel(),
+            requests: sentinel(),
+            expiry: vec![("+inf".into(), "!".into())],
+            customers: sentinel(),
+        };
+        let mut counts: HashMap<&CustomerId, usize> = HashMap::new();
+        let mut taken: HashSet<SeatId> = HashSet::new();
+        let forget = (built.now + Duration::from_millis(tombstone_ms)).to_string();
+
+        for seat in built.blocked {
+            taken.insert(*seat);
+            image.set(*seat, SeatState::Blocked, "B".into());
+        }
+        for booking in built.booked {
+            *counts.entry(&booking.customer).or_default() += booking.seats.len();
+            for seat in booking.seats.iter() {
+                taken.insert(seat);
+                image.set(seat, SeatState::Sold, format!("S {}", booking.id.suffix()));
+            }
+            // A late repeat of its Reserve finds the booking, not free seats.
+            let record = Reservation {
+                id: booking.id.clone(),
+                customer: booking.customer.clone(),
+                request: booking.request.clone(),
+                seats: booking.seats.clone(),
+                state: ReservationState::Booked,
+                deadline: UnixMs(0),
+                extend_limit: UnixMs(0),
+            };
+            image.remember(&record, &forget);
+        }
+        for survivor in built.survivors {
+            if survivor.state.owns_seats() {
+                if survivor.seats.iter().any(|seat| taken.contains(&seat)) {
+                    tracing::warn!(id = %survivor.id, "a surviving hold gives way: a seat of it is taken");
+                    continue;
+                }
+                *counts.entry(&survivor.customer).or_default() += survivor.seats.len();
+                let id = survivor.id.suffix();
+                for seat in survivor.seats.iter() {
+                    taken.insert(seat);
+                    let value = format!("{} {} {id}", record::letter(survivor.state), survivor.deadline);
+                    image.set(seat, SeatState::Held, value);
+                }
+                let confirming = survivor.state == ReservationState::Confirming;
+                let due = if confirming { built.undecided_due } else { survivor.deadline };
+                image.remember(survivor, &due.to_string());
+            } else {
+                image.remember(survivor, &forget);
+            }
+        }
+        image.customers.extend(counts.iter().map(|(customer, n)| (customer.to_string(), n.to_string())));
+        image
+    }
+
+    fn set(&mut self, seat: SeatId, state: SeatState, value: String) {
+        self.map[seat.0 as usize / 4] |= (state as u8) << (6 - 2 * (seat.0 % 4));
+        self.seats.push((seat.to_string(), value));
+    }
+
+    fn remember(&mut self, reservation: &Reservation, due: &str) {
+        let id = reservation.id.suffix();
+        self.reservations.push((id.clone(), record::write(reservation)));
+        self.requests.push((format!("{} {}", reservation.request, reservation.customer), id.clone()));
+        self.expiry.push((due.into(), id));
+    }
+}

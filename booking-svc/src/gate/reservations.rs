@@ -1,0 +1,221 @@
+//! The life of a reservation, call by call.
+
+use std::time::Duration;
+
+use super::{
+    Error, Gate, Taken, record,
+    script::{self, Reply},
+    seats::read_taken,
+};
+use crate::domain::{
+    CustomerId, Epoch, EventId, RequestId, Reservation, ReservationId, ReservationState, SeatSet, UnixMs,
+};
+
+/// An undecided Confirm comes up for the sweeper again after so long.
+const UNDECIDED_AGAIN: Duration = Duration::from_secs(1);
+
+/// A reservation, as of a moment of the gate's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The epoch that it was found in: what is decided next is decided under it.
+    pub epoch: Epoch,
+    /// The reservation.
+    pub reservation: Reservation,
+    /// The gate's clock.
+    pub now: UnixMs,
+}
+
+/// What became of a Reserve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Granted {
+    /// The seats are the customer's.
+    New(Found),
+    /// The request had made this reservation before; it may have ended since.
+    Same(Found),
+    /// The request had made a reservation of other seats.
+    Reused,
+    /// Sales are closed; or the sale window begins after so long.
+    Closed(Option<Duration>),
+    /// Some seats are not free.
+    Taken(Vec<Taken>),
+    /// Free seats wait for holds that may have been lost.
+    Quarantine(Duration),
+    /// The customer would have too many seats.
+    Limit {
+        /// How many a customer may have.
+        limit: u32,
+        /// How many this one has.
+        has: u32,
+    },
+}
+
+/// What became of an Extend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extended {
+    /// The hold ends at its (maybe new) deadline.
+    Until(Found),
+    /// The hold is at its limit already.
+    Capped,
+    /// Not held.
+    Not(Found),
+}
+
+/// What became of an adoption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adopted {
+    /// The gate knows the reservation, now or already.
+    Found(Found),
+    /// Its deadline has passed.
+    Ended,
+    /// Somebody else has a seat of it.
+    Taken(Epoch),
+}
+
+/// A sweeper's find: Confirms past their window, for the vault to decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecided {
+    /// The epoch to decide under.
+    pub epoch: Epoch,
+    /// How many were due in all; a full batch means that there may be more.
+    pub due: u32,
+    /// How many holds ended.
+    pub expired: u32,
+    /// The Confirms.
+    pub confirming: Vec<Reservation>,
+}
+
+impl Gate {
+    /// Takes the seats for the customer, all or none, for the event's hold time.
+    pub async fn grant(
+        &self,
+        event: &EventId,
+        seats: &SeatSet,
+        request: &RequestId,
+        customer: &CustomerId,
+    ) -> Result<Granted, Error> {
+        let args = [request.as_str(), customer.as_str(), &seats.to_string()];
+        let (epoch, mut reply) = self.run(&script::GRANT, event, &args).await?;
+        Ok(match reply.word() {
+            "GRANTED" => Granted::New(found(event, epoch, &mut reply)?),
+            "SAME" => Granted::Same(found(event, epoch, &mut reply)?),
+            "REUSED" => Granted::Reused,
+            "CLOSED" => {
+                Granted::Closed(u64::try_from(reply.number::<i64>()?).ok().map(Duration::from_millis))
+            }
+            "TAKEN" => Granted::Taken(read_taken(&mut reply)?),
+            "QUARANTINE" => Granted::Quarantine(Duration::from_millis(reply.number()?)),
+            "LIMIT" => Granted::Limit { limit: reply.number()?, has: reply.number()? },
+            _ => return Err(reply.surprise()),
+        })
+    }
+
+    /// Moves the deadline of a hold. None when the reservation is unknown, or not the customer's.
+    pub async fn extend(
+        &self,
+        id: &ReservationId,
+        customer: Option<&CustomerId>,
+    ) -> Result<Option<Extended>, Error> {
+        let args = [&*id.suffix(), owner(customer)];
+        let (epoch, mut reply) = self.run(&script::EXTEND, &id.event, &args).await?;
+        Ok(match reply.word() {
+            "EXTENDED" => Some(Extended::Until(found(&id.event, epoch, &mut reply)?)),
+            "CAPPED" => Some(Extended::Capped),
+            "FOUND" => Some(Extended::Not(found(&id.event, epoch, &mut reply)?)),
+            "UNKNOWN" => None,
+            _ => return Err(reply.surprise()),
+        })
+    }
+
+    /// The reservation. None when it is unknown, or not the customer's.
+    pub async fn get(
+        &self,
+        id: &ReservationId,
+        customer: Option<&CustomerId>,
+    ) -> Result<Option<Found>, Error> {
+        let (epoch, reply) = self.run(&script::GET, &id.event, &[&id.suffix(), owner(customer)]).await?;
+        known(&id.event, epoch, reply)
+    }
+
+    /// Makes a hold CONFIRMING, or joins a Confirm that was begun. In any other state nothing changes.
+    pub async fn begin(
+        &self,
+        id: &ReservationId,
+        customer: Option<&CustomerId>,
+        window: Duration,
+    ) -> Result<Option<Found>, Error> {
+        let args = [&*id.suffix(), owner(customer), &window.as_millis().to_string()];
+        let (epoch, reply) = self.run(&script::BEGIN, &id.event, &args).await?;
+        known(&id.event, epoch, reply)
+    }
+
+    /// Writes the vault's outcome: Booked, Released, Expired, Lost or Cancelled. How many seats changed.
+    pub async fn settle(
+        &self,
+        id: &ReservationId,
+        outcome: ReservationState,
+        seats: &SeatSet,
+        request: &RequestId,
+        customer: &CustomerId,
+    ) -> Result<u32, Error> {
+        debug_assert!(!matches!(outcome, ReservationState::Held | ReservationState::Confirming));
+        let args =
+            [&*id.suffix(), record::letter(outcome), &seats.to_string(), request.as_str(), customer.as_str()];
+        let (_, mut reply) = self.run(&script::SETTLE, &id.event, &args).await?;
+        match reply.word() {
+            "SETTLED" => reply.number(),
+            _ => Err(reply.surprise()),
+        }
+    }
+
+    /// Takes a hold back that the gate has lost. The caller has checked the token and asked the vault.
+    pub async fn adopt(&self, lost: &Reservation) -> Result<Adopted, Error> {
+        let args = [
+            &*lost.id.suffix(),
+            lost.customer.as_str(),
+            &lost.seats.to_string(),
+            lost.request.as_str(),
+            &lost.deadline.to_string(),
+            &lost.extend_limit.to_string(),
+        ];
+        let (epoch, mut reply) = self.run(&script::ADOPT, &lost.id.event, &args).await?;
+        Ok(match reply.word() {
+            "FOUND" => Adopted::Found(found(&lost.id.event, epoch, &mut reply)?),
+            "ENDED" => Adopted::Ended,
+            "TAKEN" => Adopted::Taken(epoch),
+            _ => return Err(reply.surprise()),
+        })
+    }
+
+    /// Ends what is due, at most `most`, and finds the Confirms that the vault should decide.
+    pub async fn sweep(&self, event: &EventId, most: u32) -> Result<Undecided, Error> {
+        let args = [&*most.to_string(), &UNDECIDED_AGAIN.as_millis().to_string()];
+        let (epoch, mut reply) = self.run(&script::SWEEP, event, &args).await?;
+        if reply.word() != "SWEPT" {
+            return Err(reply.surprise());
+        }
+        let (due, expired) = (reply.number()?, reply.number()?);
+        let mut confirming = Vec::new();
+        while !reply.is_empty() {
+            confirming.push(record::read(event, &reply.text()?, &reply.text()?)?);
+        }
+        Ok(Undecided { epoch, due, expired, confirming })
+    }
+}
+
+/// What the scripts take for "whoever".
+fn owner(customer: Option<&CustomerId>) -> &str {
+    customer.map_or("", CustomerId::as_str)
+}
+
+fn known(event: &EventId, epoch: Epoch, mut reply: Reply) -> Result<Option<Found>, Error> {
+    match reply.word() {
+        "FOUND" => found(event, epoch, &mut reply).map(Some),
+        "UNKNOWN" => Ok(None),
+        _ => Err(reply.surprise()),
+    }
+}
+
+fn found(event: &EventId, epoch: Epoch, reply: &mut Reply) -> Result<Found, Error> {
+    let reservation = record::read(event, &reply.text()?, &reply.text()?)?;
+    Ok(Found { epoch, reservation, now: UnixMs(reply.number()?) })
+}

@@ -1,0 +1,127 @@
+use std::vec::IntoIter;
+
+use bb8_redis::redis::{self, ScriptInvocation, Value};
+
+use super::{Error, keys::Keys};
+
+/// A transition: a file of `lua/` behind the prelude.
+pub(super) struct Script(redis::Script);
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $prelude:expr, $file:literal;)*) => {$(
+        $(#[$doc])*
+        pub(super) static $name: std::sync::LazyLock<Script> = std::sync::LazyLock::new(|| {
+            Script(redis::Script::new(concat!($prelude, include_str!(concat!("lua/", $file)))))
+        });
+    )*};
+}
+
+macro_rules! prelude {
+    () => {
+        include_str!("lua/prelude.lua")
+    };
+}
+
+scripts! {
+    GRANT = prelude!(), "grant.lua";
+    EXTEND = prelude!(), "extend.lua";
+    GET = prelude!(), "get.lua";
+    BEGIN = prelude!(), "begin.lua";
+    SETTLE = prelude!(), "settle.lua";
+    ADOPT = prelude!(), "adopt.lua";
+    SWEEP = prelude!(), "sweep.lua";
+    STATES = prelude!(), "states.lua";
+    BLOCK = prelude!(), "block.lua";
+    UNBLOCK = prelude!(), "unblock.lua";
+    CONFIGURE = prelude!(), "configure.lua";
+    FREEZE = "", "freeze.lua";
+    PUBLISH = "", "publish.lua";
+}
+
+impl Script {
+    /// A call with all keys of an epoch.
+    pub(super) fn call<'a>(
+        &'a self,
+        keys: &Keys,
+        head: impl IntoIterator<Item = &'a str>,
+        args: &[&'a str],
+    ) -> ScriptInvocation<'a> {
+        self.call_with_keys(&keys.all, head.into_iter().chain(args.iter().copied()))
+    }
+
+    /// A call with just these keys.
+    pub(super) fn call_with_keys<'a, 'b>(
+        &'a self,
+        keys: &[String],
+        args: impl IntoIterator<Item = &'b str>,
+    ) -> ScriptInvocation<'a> {
+        let mut invocation = self.0.prepare_invoke();
+        for key in keys {
+            invocation.key(key);
+        }
+        for arg in args {
+            invocation.arg(arg);
+        }
+        invocation
+    }
+}
+
+/// A script's reply: a word, then what belongs to it.
+#[derive(Debug)]
+pub(super) struct Reply {
+    word: String,
+    rest: IntoIter<Value>,
+}
+
+impl Reply {
+    pub(super) fn new(items: Vec<Value>) -> Result<Self, Error> {
+        let mut rest = items.into_iter();
+        let word = text(rest.next())?;
+        Ok(Self { word, rest })
+    }
+
+    /// Says which reply it is.
+    pub(super) fn word(&self) -> &str {
+        &self.word
+    }
+
+    pub(super) fn text(&mut self) -> Result<String, Error> {
+        text(self.rest.next())
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<Vec<u8>, Error> {
+        match self.rest.next() {
+            Some(Value::BulkString(bytes)) => Ok(bytes),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn number<T: std::str::FromStr>(&mut self) -> Result<T, Error> {
+        let text = self.text()?;
+        text.parse().map_err(|_| Error::Corrupt(format!("{text:?} where a number belongs")))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.as_slice().is_empty()
+    }
+
+    /// The error for a word that the script never says.
+    pub(super) fn surprise(&self) -> Error {
+        Error::Corrupt(format!("a script answered {:?}", self.word))
+    }
+}
+
+fn text(value: Option<Value>) -> Result<String, Error> {
+    match value {
+        Some(Value::BulkString(bytes)) => {
+            String::from_utf8(bytes).map_err(|_| Error::Corrupt("a reply is not UTF-8".into()))
+        }
+        Some(Value::SimpleString(text)) => Ok(text),
+        Some(Value::Int(number)) => Ok(number.to_string()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn unexpected(value: &Option<Value>) -> Error {
+    Error::Corrupt(format!("{value:?} in a script's reply"))
+}

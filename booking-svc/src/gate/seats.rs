@@ -1,0 +1,134 @@
+//! Seats apart from reservations: status, blocks, and the rules of the sale.
+
+use std::time::Duration;
+
+use super::{Error, Gate, script, script::Reply};
+use crate::domain::{Epoch, Event, EventId, SeatId, SeatState, UnixMs, Version};
+
+/// At most so many taken seats are named when a block is refused.
+const TAKEN_NAMED_MAX: usize = 50;
+
+/// A seat that is not free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Which seat.
+    pub seat: SeatId,
+    /// Held, sold or blocked.
+    pub state: SeatState,
+    /// When its hold ends, unless it is extended or being confirmed.
+    pub deadline: Option<UnixMs>,
+    /// The gate's clock.
+    pub now: UnixMs,
+}
+
+/// The status of all seats at one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct States {
+    /// Of the gate.
+    pub epoch: Epoch,
+    /// Within the epoch.
+    pub version: Version,
+    /// Two bits a seat.
+    pub packed: Vec<u8>,
+}
+
+/// Why seats were not blocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockRefusal {
+    /// Some are held or sold.
+    Taken(Vec<Taken>),
+    /// Free seats wait for holds that may have been lost.
+    Quarantine(Duration),
+}
+
+impl Gate {
+    /// The status of all seats, in one step with its version.
+    pub async fn states(&self, event: &EventId) -> Result<States, Error> {
+        let (epoch, mut reply) = self.run(&script::STATES, event, &[]).await?;
+        match reply.word() {
+            "STATES" => Ok(States { epoch, version: Version(reply.number()?), packed: reply.bytes()? }),
+            _ => Err(reply.surprise()),
+        }
+    }
+
+    /// Takes free seats off sale, all or none: how many changed, and under which epoch.
+    pub async fn block(
+        &self,
+        event: &EventId,
+        seats: &[SeatId],
+    ) -> Result<Result<(Epoch, u32), BlockRefusal>, Error> {
+        let args = [&*join(seats), &TAKEN_NAMED_MAX.to_string()];
+        let (epoch, mut reply) = self.run(&script::BLOCK, event, &args).await?;
+        Ok(match reply.word() {
+            "CHANGED" => Ok((epoch, reply.number()?)),
+            "TAKEN" => Err(BlockRefusal::Taken(read_taken(&mut reply)?)),
+            "QUARANTINE" => Err(BlockRefusal::Quarantine(Duration::from_millis(reply.number()?))),
+            _ => return Err(reply.surprise()),
+        })
+    }
+
+    /// Puts blocked seats back on sale: how many changed.
+    pub async fn unblock(&self, event: &EventId, seats: &[SeatId]) -> Result<u32, Error> {
+        let (_, mut reply) = self.run(&script::UNBLOCK, event, &[&join(seats)]).await?;
+        match reply.word() {
+            "CHANGED" => reply.number(),
+            _ => Err(reply.surprise()),
+        }
+    }
+
+    /// Brings the gate's copy of the rules up to the event's revision.
+    pub async fn configure(&self, event: &Event) -> Result<(), Error> {
+        let rules = rules(event);
+        let revision = event.revision.to_string();
+        let args: Vec<&str> =
+            std::iter::once(&*revision).chain(rules.iter().flat_map(|(f, v)| [*f, &**v])).collect();
+        let (_, reply) = self.run(&script::CONFIGURE, &event.id, &args).await?;
+        match reply.word() {
+            "CONFIGURED" => Ok(()),
+            _ => Err(reply.surprise()),
+        }
+    }
+
+    /// The epoch of the gate, where it is not cold.
+    pub async fn epoch(&self, event: &EventId) -> Result<Epoch, Error> {
+        // Every script checks the gate first; this one then finds no reservation of that name.
+        Ok(self.run(&script::GET, event, &["0.0", ""]).await?.0)
+    }
+}
+
+/// What the scripts need to know of the event, as fields of `meta`. An absent bound is empty.
+pub(super) fn rules(event: &Event) -> Vec<(&'static str, String)> {
+    let bound = |at: Option<UnixMs>| at.map(|at| at.to_string()).unwrap_or_default();
+    let settings = &event.settings;
+    vec![
+        ("ttl_ms", settings.hold_ttl.as_millis().to_string()),
+        ("hold_max_ms", settings.hold_max.as_millis().to_string()),
+        ("limit", settings.seats_per_customer.to_string()),
+        ("open", u8::from(event.sales_open).to_string()),
+        ("opens_ms", bound(settings.opens_at)),
+        ("closes_ms", bound(settings.closes_at)),
+    ]
+}
+
+fn join(seats: &[SeatId]) -> String {
+    seats.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn read_taken(reply: &mut Reply) -> Result<Vec<Taken>, Error> {
+    let now = UnixMs(reply.number()?);
+    let mut taken = Vec::new();
+    while !reply.is_empty() {
+        let seat = SeatId(reply.number()?);
+        let value = reply.text()?;
+        let mut fields = value.split(' ');
+        let (state, deadline) = match fields.next() {
+            Some("H") => (SeatState::Held, fields.next().and_then(|text| text.parse().ok()).map(UnixMs)),
+            Some("C") => (SeatState::Held, None),
+            Some("S") => (SeatState::Sold, None),
+            Some("B") => (SeatState::Blocked, None),
+            _ => return Err(Error::Corrupt(format!("seat {seat} is {value:?}"))),
+        };
+        taken.push(Taken { seat, state, deadline, now });
+    }
+    Ok(taken)
+}
