@@ -1,0 +1,6 @@
+//! Tests against real stores, in one binary: Redis and PostgreSQL are started, killed and cut off as each test needs.
+
+// Helpers of tests are tests: a panic is how they report.
+#![allow(clippy::unwrap_used)]
+
+mod support;

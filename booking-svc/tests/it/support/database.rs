@@ -1,0 +1,144 @@
+//! A fresh, migrated database for each test, on the server that all tests share.
+
+use std::{
+    env, fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::Path,
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+};
+
+use tokio::{runtime, sync::OnceCell, time::timeout};
+use url::Url;
+
+use super::{
+    STORE_LIMIT,
+    postgres::{Session, connect},
+    proxy::Proxy,
+};
+
+/// Names the advisory lock under which test processes make the template.
+const TEMPLATE_LOCK: i64 = 0x7465_7465_7374;
+
+/// A database of the test's own. Dropped with it, whoever is still connected.
+pub(crate) struct Database {
+    name: String,
+    server: Url,
+}
+
+impl Database {
+    /// Copies the migrated template.
+    pub(crate) async fn create() -> Self {
+        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+
+        let server = server();
+        let template = TEMPLATE.get_or_init(|| template(&server)).await;
+        let name = format!("te_test_{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let database = Self { name, server };
+        // A process that had this number before may have left it.
+        database
+            .admin()
+            .await
+            .batch_execute(&format!("DROP DATABASE IF EXISTS {}", database.name))
+            .await
+            .unwrap();
+        let create = format!("CREATE DATABASE {} TEMPLATE {template}", database.name);
+        database.admin().await.batch_execute(&create).await.unwrap();
+        database
+    }
+
+    /// Its URL.
+    pub(crate) fn url(&self) -> String {
+        named(&self.server, &self.name)
+    }
+
+    /// The same through a proxy.
+    pub(crate) fn url_at(&self, proxy: &Proxy) -> String {
+        at(&self.url(), proxy)
+    }
+
+    /// A connection of the test's own, to look at it.
+    pub(crate) async fn client(&self) -> Session {
+        connect(&self.url()).await.expect("the test database answers")
+    }
+
+    async fn admin(&self) -> Session {
+        admin(&self.server).await
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (name, server) = (self.name.clone(), self.server.clone());
+        // A thread with a runtime of its own: the test's may be gone, and must not be blocked by us.
+        let dropping = thread::spawn(move || {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                if let Some(admin) = connect(server.as_str()).await {
+                    let _ = timeout(STORE_LIMIT, admin.batch_execute(&statement)).await;
+                }
+            });
+        });
+        let _ = dropping.join();
+    }
+}
+
+/// The shared server's URL.
+fn server() -> Url {
+    let url = env::var("TE_TEST_DATABASE_URL").expect("TE_TEST_DATABASE_URL is not set: run ./dev test");
+    Url::parse(&url).expect("TE_TEST_DATABASE_URL is a URL: postgres://user:password@host:port/database")
+}
+
+async fn admin(server: &Url) -> Session {
+    connect(server.as_str()).await.expect("the server at TE_TEST_DATABASE_URL answers: run ./dev test")
+}
+
+/// Makes the template of the present migrations, unless another process has.
+async fn template(server: &Url) -> String {
+    let name = format!("te_template_{:016x}", migrations_hash());
+    let admin = admin(server).await;
+    // Held until the session ends.
+    admin.execute("SELECT pg_advisory_lock($1)", &[&TEMPLATE_LOCK]).await.unwrap();
+    let finished = "SELECT 1 FROM pg_database WHERE datname = $1 AND NOT datallowconn";
+    if admin.query_opt(finished, &[&name]).await.unwrap().is_none() {
+        admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.unwrap();
+        admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        migrate(&named(server, &name)).await;
+        // Copying a template fails while somebody, autovacuum included, is connected to it.
+        admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await.unwrap();
+    }
+    name
+}
+
+/// Applies the migrations to an empty database.
+pub(super) async fn migrate(url: &str) {
+    // Stands in for `booking_svc::vault::migrate`.
+    connect(url).await.unwrap().batch_execute("CREATE TABLE events ()").await.unwrap();
+}
+
+fn migrations_hash() -> u64 {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = files.map(|file| (file.file_name(), fs::read(file.path()).ok())).collect();
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    files.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn named(server: &Url, database: &str) -> String {
+    let mut url = server.clone();
+    url.set_path(database);
+    url.into()
+}
+
+/// A database's URL through a proxy in front of its server.
+pub(super) fn at(url: &str, proxy: &Proxy) -> String {
+    let mut url = Url::parse(url).unwrap();
+    url.set_ip_host(proxy.address().ip()).unwrap();
+    url.set_port(Some(proxy.address().port())).unwrap();
+    url.into()
+}

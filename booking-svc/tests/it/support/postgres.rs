@@ -1,0 +1,230 @@
+//! A private PostgreSQL, for tests that kill it.
+
+use std::{
+    env, fs,
+    ops::Deref,
+    os::unix::fs::chown,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use bb8_postgres::tokio_postgres::{Client, NoTls, connect as pg_connect};
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::{task::JoinSet, time::timeout};
+use url::Url;
+
+use super::{STORE_LIMIT, database, holds_within, ports::Port, process::Process};
+
+/// How often another port is tried where a stranger took ours between the look and the start.
+const START_ATTEMPTS_MAX: usize = 5;
+/// Where Debian puts the versions.
+const DEBIAN: &str = "/usr/lib/postgresql";
+
+/// A PostgreSQL of the test's own, durable as the engine wants it, with one migrated database.
+pub(crate) struct Server {
+    port: Port,
+    data: TempDir,
+    user: Option<User>,
+    process: Mutex<Option<Process>>,
+}
+
+/// Whom the server runs as: PostgreSQL refuses to be root.
+#[derive(Clone, Copy)]
+struct User {
+    uid: u32,
+    gid: u32,
+}
+
+impl Server {
+    /// Makes a cluster, starts it on a free port, and migrates the database `ticketengine`.
+    pub(crate) async fn start() -> Self {
+        let server = Self::start_cluster().await;
+        let admin = connect(&server.url_of("postgres")).await.unwrap();
+        admin.batch_execute("CREATE DATABASE ticketengine").await.unwrap();
+        database::migrate(&server.url()).await;
+        server
+    }
+
+    async fn start_cluster() -> Self {
+        for _ in 0..START_ATTEMPTS_MAX {
+            let server = Self {
+                port: Port::take(),
+                data: TempDir::new().unwrap(),
+                user: User::needed(),
+                process: Mutex::new(None),
+            };
+            server.init();
+            if server.try_launch().await {
+                return server;
+            }
+        }
+        panic!("PostgreSQL does not start");
+    }
+
+    /// The URL of its migrated database.
+    pub(crate) fn url(&self) -> String {
+        self.url_of("ticketengine")
+    }
+
+    /// The same through a proxy.
+    pub(crate) fn url_at(&self, proxy: &super::proxy::Proxy) -> String {
+        database::at(&self.url(), proxy)
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> &Port {
+        &self.port
+    }
+
+    /// A connection of the test's own, to look at it.
+    pub(crate) async fn client(&self) -> Session {
+        connect(&self.url()).await.unwrap()
+    }
+
+    /// SIGKILL to the server and all its backends, as when the machine's memory runs out.
+    pub(crate) async fn kill(&self) {
+        let process = self.process().take();
+        process.expect("PostgreSQL runs").kill().await;
+    }
+
+    /// Starts it again on its port with its data; stops it first where it runs.
+    pub(crate) async fn restart(&self) {
+        let process = self.process().take();
+        if let Some(process) = process {
+            // SIGINT: it ends its clients' connections, and then itself.
+            process.stop(Signal::INT).await;
+        }
+        assert!(self.try_launch().await, "PostgreSQL does not start again; see {:?}", self.data.path());
+    }
+
+    /// SIGSTOP to the server and all its backends: connections stay, nothing answers.
+    pub(crate) fn pause(&self) {
+        self.process().as_ref().expect("PostgreSQL runs").pause();
+    }
+
+    /// Ends [`Self::pause`].
+    pub(crate) fn resume(&self) {
+        self.process().as_ref().expect("PostgreSQL runs").resume();
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        format!("postgres://postgres@{}/{database}", self.port.address())
+    }
+
+    fn cluster(&self) -> PathBuf {
+        self.data.path().join("cluster")
+    }
+
+    fn init(&self) {
+        if let Some(User { uid, gid }) = self.user {
+            chown(self.data.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let output = self
+            .command("initdb")
+            .args(["--no-sync", "--auth=trust", "--username=postgres", "--wal-segsize=1"])
+            .args(["--locale=C", "--encoding=UTF8", "--pgdata"])
+            .arg(self.cluster())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// False where it ends instead of answering, as it does when the port is taken.
+    async fn try_launch(&self) -> bool {
+        let log = fs::File::options().create(true).append(true).open(self.data.path().join("log")).unwrap();
+        let mut process = Process::spawn(
+            self.command("postgres")
+                .arg("-D")
+                .arg(self.cluster())
+                .args(["-p", &self.port.number().to_string(), "-c", "listen_addresses=127.0.0.1"])
+                .args(["-c", "unix_socket_directories=", "-c", "shared_buffers=32MB"])
+                .stdout(Stdio::null())
+                .stderr(log),
+        );
+        let mut ended = false;
+        let answers = holds_within(STORE_LIMIT, async || {
+            ended = !process.runs();
+            ended || connect(&self.url_of("postgres")).await.is_some()
+        });
+        if !answers.await || ended {
+            return false;
+        }
+        *self.process() = Some(process);
+        true
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(binaries().join(program));
+        if let Some(User { uid, gid }) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        // It can not enter the directory that the tests run in where that is root's.
+        command.current_dir(self.data.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap()
+    }
+}
+
+impl User {
+    fn needed() -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        let name = env::var("TE_TEST_PG_USER").unwrap_or_else(|_| "postgres".to_owned());
+        let id = |which| {
+            let output = Command::new("id").arg(which).arg(&name).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            text.trim().parse().unwrap_or_else(|_| panic!("no user {name:?}; set TE_TEST_PG_USER"))
+        };
+        Some(Self { uid: id("-u"), gid: id("-g") })
+    }
+}
+
+/// `TE_TEST_PG_BIN`, or the newest version that Debian installed.
+fn binaries() -> PathBuf {
+    if let Some(path) = env::var_os("TE_TEST_PG_BIN") {
+        return path.into();
+    }
+    let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten();
+    let numbers = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let newest = numbers.max().expect("PostgreSQL's server is installed, or TE_TEST_PG_BIN is set");
+    Path::new(DEBIAN).join(newest.to_string()).join("bin")
+}
+
+/// A connection, and the task that drives it.
+pub(crate) struct Session {
+    client: Client,
+    _driver: JoinSet<()>,
+}
+
+impl Deref for Session {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Connects; none where nobody answers within a second or two.
+pub(crate) async fn connect(url: &str) -> Option<Session> {
+    let (client, connection) = timeout(Duration::from_secs(2), pg_connect(url, NoTls)).await.ok()?.ok()?;
+    let mut driver = JoinSet::new();
+    driver.spawn(async move {
+        // The client's next call reports how the connection ended.
+        let _ = connection.await;
+    });
+    Some(Session { client, _driver: driver })
+}
+
+/// The host and port of a database's URL, for a proxy in front of it.
+pub(crate) fn address(url: &str) -> String {
+    let url = Url::parse(url).unwrap();
+    format!("{}:{}", url.host_str().expect("a URL with a host"), url.port().unwrap_or(5432))
+}

@@ -1,0 +1,201 @@
+//! A private Redis.
+
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, Stdio},
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use bb8_redis::redis::{self, AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{STORE_LIMIT, holds_within, ports::Port, process::Process, wait_until};
+
+/// How often another port is tried where a stranger took ours between the look and the start.
+const START_ATTEMPTS_MAX: usize = 5;
+
+/// A redis-server of the test's own, as the engine wants it: AOF every second, `noeviction`.
+pub(crate) struct Redis {
+    port: Port,
+    data: TempDir,
+    process: Mutex<Option<Process>>,
+}
+
+/// Redis's data at one moment.
+pub(crate) struct Copy(TempDir);
+
+impl Redis {
+    /// Starts one on a free port.
+    pub(crate) async fn start() -> Self {
+        for _ in 0..START_ATTEMPTS_MAX {
+            let redis = Self { port: Port::take(), data: TempDir::new().unwrap(), process: Mutex::new(None) };
+            if redis.try_launch().await {
+                return redis;
+            }
+        }
+        panic!("redis-server does not start; is it installed (apt-get install redis-server)?");
+    }
+
+    /// Its URL, for a pool.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://{}/", self.port.address())
+    }
+
+    /// The URL of a proxy in front of it.
+    pub(crate) fn url_at(&self, proxy: &super::proxy::Proxy) -> String {
+        format!("redis://{}/", proxy.address())
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> &Port {
+        &self.port
+    }
+
+    /// SIGKILL. What was not written to the AOF is lost.
+    pub(crate) async fn kill(&self) {
+        let process = self.process().take();
+        process.expect("Redis runs").kill().await;
+    }
+
+    /// SIGTERM: it writes everything and ends.
+    pub(crate) async fn stop(&self) {
+        let process = self.process().take();
+        process.expect("Redis runs").stop(Signal::TERM).await;
+    }
+
+    /// Starts it again on its port with its data; stops it first where it runs.
+    pub(crate) async fn restart(&self) {
+        if self.process().is_some() {
+            self.stop().await;
+        }
+        assert!(self.try_launch().await, "redis-server does not start again; see {:?}", self.data.path());
+    }
+
+    /// Kills it where it runs, and starts it again on its port with nothing.
+    pub(crate) async fn restart_empty(&self) {
+        self.clear().await;
+        self.restart().await;
+    }
+
+    /// FLUSHALL.
+    pub(crate) async fn flush(&self) {
+        self.command(&["FLUSHALL", "SYNC"]).await;
+    }
+
+    /// SCRIPT FLUSH: each EVALSHA answers NOSCRIPT.
+    pub(crate) async fn script_flush(&self) {
+        self.command(&["SCRIPT", "FLUSH", "SYNC"]).await;
+    }
+
+    /// Ends the connections of all other clients. They are free to come back.
+    pub(crate) async fn kill_clients(&self) {
+        self.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    }
+
+    /// SIGSTOP: connections stay, nothing answers.
+    pub(crate) fn pause(&self) {
+        self.process().as_ref().expect("Redis runs").pause();
+    }
+
+    /// Ends [`Self::pause`].
+    pub(crate) fn resume(&self) {
+        self.process().as_ref().expect("Redis runs").resume();
+    }
+
+    /// Copies its data as they are now.
+    pub(crate) async fn save_copy(&self) -> Copy {
+        // The rewritten file holds every write so far, whatever the AOF still has in its buffer.
+        self.command(&["BGREWRITEAOF"]).await;
+        wait_until("the AOF is rewritten", STORE_LIMIT, async || {
+            let info = self.info("persistence").await;
+            info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0")
+        })
+        .await;
+        let copy = TempDir::new().unwrap();
+        copy_dir(self.data.path(), copy.path());
+        Copy(copy)
+    }
+
+    /// Kills it where it runs, and starts it with the data of then: Redis goes back in time.
+    pub(crate) async fn restore_copy(&self, copy: &Copy) {
+        self.clear().await;
+        copy_dir(copy.0.path(), self.data.path());
+        self.restart().await;
+    }
+
+    /// A connection of the test's own, to look at it.
+    pub(crate) async fn client(&self) -> MultiplexedConnection {
+        let client = Client::open(self.url()).unwrap();
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(5)));
+        client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
+    }
+
+    /// INFO of a section.
+    pub(crate) async fn info(&self, section: &str) -> String {
+        redis::cmd("INFO").arg(section).query_async(&mut self.client().await).await.unwrap()
+    }
+
+    async fn command(&self, words: &[&str]) {
+        redis::cmd(words[0]).arg(&words[1..]).exec_async(&mut self.client().await).await.unwrap();
+    }
+
+    async fn clear(&self) {
+        let process = self.process().take();
+        if let Some(process) = process {
+            process.kill().await;
+        }
+        for entry in fs::read_dir(self.data.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+        }
+    }
+
+    /// False where it ends instead of answering, as it does when the port is taken.
+    async fn try_launch(&self) -> bool {
+        let binary = env::var_os("TE_TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
+        let mut process = Process::spawn(
+            Command::new(binary)
+                .args(["--port", &self.port.number().to_string(), "--bind", "127.0.0.1", "--save", ""])
+                .args(["--appendonly", "yes", "--appendfsync", "everysec"])
+                .args(["--maxmemory-policy", "noeviction", "--logfile", "redis.log", "--dir"])
+                .arg(self.data.path())
+                .stdout(Stdio::null()),
+        );
+        let mut ended = false;
+        let answers = holds_within(STORE_LIMIT, async || {
+            ended = !process.runs();
+            ended || self.answers().await
+        });
+        if !answers.await || ended {
+            return false;
+        }
+        *self.process() = Some(process);
+        true
+    }
+
+    /// PING is refused while it loads its data.
+    async fn answers(&self) -> bool {
+        let Ok(client) = Client::open(self.url()) else { return false };
+        let Ok(mut connection) = client.get_multiplexed_async_connection().await else { return false };
+        redis::cmd("PING").exec_async(&mut connection).await.is_ok()
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap()
+    }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&target).unwrap();
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
