@@ -4,3 +4,4 @@ pub mod booking;
 pub mod domain;
 pub mod gate;
 pub mod tasks;
+pub mod vault;

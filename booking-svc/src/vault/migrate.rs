@@ -1,0 +1,54 @@
+use std::pin::pin;
+
+use bb8_postgres::tokio_postgres::{Client, NoTls, Row};
+use refinery::Migration;
+use tokio::select;
+
+use super::{Error, pool, rows, sql};
+
+mod embedded {
+    #![allow(missing_docs, unreachable_pub)]
+    refinery::embed_migrations!("../migrations");
+}
+
+/// Applies the migrations that the database lacks, and names them. Several processes may call it at once: the second
+/// waits for the first.
+pub async fn migrate(url: &str) -> Result<Vec<String>, Error> {
+    let (mut client, connection) = pool::config(url)?.connect(NoTls).await?;
+    let mut connection = pin!(connection);
+    let mut work = pin!(apply(&mut client));
+    // The connection is driven here; it ends, and with it the lock, when this function does.
+    select! {
+        result = &mut work => result,
+        ended = &mut connection => match ended {
+            Ok(()) => Err(Error::Unavailable("the server closed the connection".into())),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+async fn apply(client: &mut Client) -> Result<Vec<String>, Error> {
+    client.batch_execute(sql::MIGRATE_LOCK).await?;
+    let report = embedded::migrations::runner()
+        .run_async(client)
+        .await
+        .map_err(|error| Error::Query(format!("migration: {error}")))?;
+    Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+}
+
+/// Whether the database is at least as new as this program, by the answer to [`sql::SCHEMA_VERSION`].
+pub(super) fn check(answer: &[Row]) -> Result<(), Error> {
+    let wanted = embedded::migrations::runner().get_migrations().iter().map(Migration::version).max();
+    let present = match answer.first() {
+        Some(row) => rows::get::<Option<i32>>(row, "max")?,
+        None => None,
+    };
+    if present.map(i64::from) >= wanted.map(i64::from) {
+        return Ok(());
+    }
+    Err(Error::NotMigrated(format!(
+        "it is at version {}, this program needs {}",
+        present.unwrap_or(0),
+        wanted.unwrap_or(0)
+    )))
+}

@@ -1,0 +1,103 @@
+//! Level 2, the vault: the only place that names PostgreSQL. It is the truth for events and bookings.
+//!
+//! A reservation is decided once, by the first row that says `booked` or `void`; everything here can be repeated
+//! safely after [`Error::Unavailable`]. Every write of a seat carries the gate's epoch and is refused when the vault's
+//! differs. Cancelling a future abandons its connection, never the decision that it asked for.
+
+mod blocks;
+mod bookings;
+mod decide;
+mod error;
+mod events;
+mod lanes;
+mod migrate;
+mod options;
+mod pool;
+mod recovery;
+mod rows;
+mod sql;
+
+pub use blocks::Blocked;
+pub use error::Error;
+pub use migrate::migrate;
+pub use options::Options;
+pub use recovery::{Taken, Truth};
+
+use std::time::Duration;
+
+use bb8_postgres::{bb8::ManageConnection, tokio_postgres::Row};
+use tokio::time::{Instant, sleep, timeout};
+
+use self::{
+    lanes::Queue,
+    pool::{Manager, Params, Pool},
+};
+use crate::tasks::Tasks;
+
+/// How long [`Vault::connect`] goes on trying.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// Loading an event of 100,000 seats takes a second or two; reading all its bookings takes less.
+const BULK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The vault. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault {
+    pool: Pool,
+    decisions: Queue,
+    query_timeout: Duration,
+}
+
+impl Vault {
+    /// Connects, and starts the lanes that decide; they end with `daemons`, after what is queued.
+    ///
+    /// Tries for some seconds to reach the server. A server that may lose bookings, a database without its tables and
+    /// a malformed URL are refused at once.
+    pub async fn connect(options: Options, daemons: &Tasks) -> Result<Self, Error> {
+        let give_up = Instant::now() + CONNECT_PATIENCE;
+        let (asking, deciding) = loop {
+            match open(&options).await {
+                Ok(pools) => break pools,
+                Err(error) if error.is_permanent() || Instant::now() > give_up => return Err(error),
+                Err(error) => tracing::info!(%error, "waiting for the vault"),
+            }
+            sleep(CONNECT_AGAIN_AFTER).await;
+        };
+        let decisions = lanes::start(deciding, &options, daemons);
+        Ok(Self { pool: asking, decisions, query_timeout: options.query_timeout })
+    }
+
+    /// Whether the vault answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.query(sql::PING, &[]).await.map(drop)
+    }
+
+    /// Runs one statement as a transaction of its own.
+    async fn query(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
+        let mut connection = self.pool.get().await?;
+        in_time(self.query_timeout, connection.query(sql, params)).await
+    }
+}
+
+async fn open(options: &Options) -> Result<(Pool, Pool), Error> {
+    let manager = Manager::new(options, options.query_timeout)?;
+    let mut probe = manager.connect().await?;
+    migrate::check(&probe.query(sql::SCHEMA_VERSION, &[]).await?)?;
+    drop(probe);
+    let asking = manager.pool(options.asking(), options.pool_wait).await?;
+    let manager = Manager::new(options, options.decide_timeout)?;
+    Ok((asking, manager.pool(options.deciding(), options.pool_wait).await?))
+}
+
+/// Gives up waiting after `patience`: what was asked may still happen.
+async fn in_time<T>(patience: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match timeout(patience, work).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Unavailable(format!("no answer within {patience:?}"))),
+    }
+}
+
+/// The one row of a statement that answers with one or none.
+fn first(rows: Vec<Row>) -> Option<Row> {
+    rows.into_iter().next()
+}

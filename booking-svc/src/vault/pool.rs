@@ -1,0 +1,165 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bb8_postgres::{
+    PostgresConnectionManager,
+    bb8::{self, ErrorSink, ManageConnection},
+    tokio_postgres::{
+        Client, Config, IsolationLevel, NoTls, Row, SimpleQueryMessage, Statement, Transaction,
+        config::TargetSessionAttrs, types::ToSql,
+    },
+};
+use tokio::time::timeout;
+
+use super::{Error, Options, sql};
+
+/// Connecting, logging in and the checks of a new connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// After this a connection whose peer has vanished is closed by the kernel.
+const TCP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The server gives a statement up this much later than the client does.
+const STATEMENT_GRACE: Duration = Duration::from_millis(500);
+/// One line a second is enough to say that a server is down.
+const LOG_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) type Pool = bb8::Pool<Manager>;
+pub(super) type Params<'a> = [&'a (dyn ToSql + Sync)];
+
+/// Opens connections that are set up, and safe to trust with a booking.
+pub(super) struct Manager {
+    inner: PostgresConnectionManager<NoTls>,
+    setup: String,
+    allow_unsafe_durability: bool,
+}
+
+/// A connection with its prepared statements.
+pub(super) struct Connection {
+    client: Client,
+    statements: HashMap<&'static str, Statement>,
+    /// False while a statement is under way, and for ever after one that failed or whose caller went away.
+    idle: bool,
+}
+
+impl Manager {
+    /// For statements that the client gives up after `patience`.
+    pub(super) fn new(options: &Options, patience: Duration) -> Result<Self, Error> {
+        let mut config = config(&options.url)?;
+        config.application_name("booking-svc");
+        let limit_ms = (patience + STATEMENT_GRACE).as_millis();
+        Ok(Self {
+            inner: PostgresConnectionManager::new(config, NoTls),
+            setup: sql::setup(limit_ms),
+            allow_unsafe_durability: options.allow_unsafe_durability,
+        })
+    }
+
+    /// A pool of `size` connections, all open.
+    pub(super) async fn pool(self, size: u32, wait: Duration) -> Result<Pool, Error> {
+        let pool = Pool::builder().max_size(size).min_idle(size).connection_timeout(wait);
+        pool.test_on_check_out(true).error_sink(Box::new(Log::default())).build(self).await
+    }
+
+    async fn open(&self) -> Result<Connection, Error> {
+        let client = self.inner.connect().await?;
+        let answers = client.simple_query(&self.setup).await?;
+        let unsafe_settings = answers.iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+            SimpleQueryMessage::CommandComplete(_) | SimpleQueryMessage::RowDescription(_) | _ => None,
+        });
+        match unsafe_settings {
+            Some(settings) if settings.is_empty() || self.allow_unsafe_durability => {
+                Ok(Connection { client, statements: HashMap::new(), idle: true })
+            }
+            Some(settings) => Err(Error::UnsafeDurability(settings)),
+            None => Err(Error::Corrupt("no answer about the server's durability".into())),
+        }
+    }
+}
+
+/// Reads a URL, and adds what a connection needs to notice that its server is gone or only a standby.
+pub(super) fn config(url: &str) -> Result<Config, Error> {
+    let mut config: Config = url.parse().map_err(|error| Error::Url(format!("{error}")))?;
+    config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(TCP_TIMEOUT).keepalives_idle(TCP_TIMEOUT);
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    Ok(config)
+}
+
+impl ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = Error;
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        match timeout(CONNECT_TIMEOUT, self.open()).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Unavailable(format!("no connection within {CONNECT_TIMEOUT:?}"))),
+        }
+    }
+
+    /// Costs no round trip: a connection that the server has closed while it was idle is known to be closed.
+    async fn is_valid(&self, connection: &mut Connection) -> Result<(), Error> {
+        match self.has_broken(connection) {
+            false => Ok(()),
+            true => Err(Error::Unavailable("the server closed an idle connection".into())),
+        }
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        !connection.idle || connection.client.is_closed()
+    }
+}
+
+impl Connection {
+    /// Runs one statement in a transaction of its own. It is prepared at its first use on this connection.
+    pub(super) async fn query(&mut self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
+        self.idle = false;
+        let statement = match self.statements.get(sql) {
+            Some(statement) => statement.clone(),
+            None => {
+                let statement = self.client.prepare(sql).await?;
+                self.statements.insert(sql, statement.clone());
+                statement
+            }
+        };
+        let rows = self.client.query(&statement, params).await?;
+        self.idle = true;
+        Ok(rows)
+    }
+
+    /// Begins a transaction that sees one snapshot and whose statements may take `patience` each.
+    /// The connection is thrown away afterwards, unless [`Self::committed`] says that it ended well.
+    pub(super) async fn begin(&mut self, patience: Duration) -> Result<Transaction<'_>, Error> {
+        self.idle = false;
+        let transaction =
+            self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await?;
+        transaction.batch_execute(&sql::statement_timeout_local(patience.as_millis())).await?;
+        Ok(transaction)
+    }
+
+    /// The transaction of [`Self::begin`] has been committed.
+    pub(super) fn committed(&mut self) {
+        self.idle = true;
+    }
+}
+
+/// Logs what goes wrong with connections that nobody is waiting for.
+#[derive(Clone, Debug, Default)]
+struct Log {
+    last: Arc<Mutex<Option<Instant>>>,
+}
+
+impl ErrorSink<Error> for Log {
+    fn sink(&self, error: Error) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= LOG_EVERY) {
+            *last = Some(Instant::now());
+            tracing::warn!(%error, "vault connection");
+        }
+    }
+
+    fn boxed_clone(&self) -> Box<dyn ErrorSink<Error>> {
+        Box::new(self.clone())
+    }
+}

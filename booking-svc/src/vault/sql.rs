@@ -1,0 +1,155 @@
+//! What is said to PostgreSQL, apart from the code that says it. The functions are in `migrations/`.
+
+macro_rules! event_columns {
+    () => {
+        "event_id, name, venue_name, currency, price_categories, seat_count, hold_ttl_ms, hold_max_ms, \
+         hold_ttl_ms_longest, seats_per_customer, vault_ms(opens_at) AS opens_ms, vault_ms(closes_at) AS closes_ms, \
+         sales_open, revision, epoch, vault_ms(created_at) AS created_ms, vault_ms(updated_at) AS updated_ms"
+    };
+}
+
+macro_rules! booking_columns {
+    () => {
+        "reservation_id, customer_id, request_id, seat_ids, outcome, void_reason, payment_reference, \
+         vault_ms(decided_at) AS decided_ms, vault_ms(cancelled_at) AS cancelled_ms"
+    };
+}
+
+/// Sets a new connection up, and answers with the settings that may lose acknowledged commits.
+///
+/// Plans are made anew for each call (the tables start empty and grow fast); `vault_decide` knows better for itself.
+pub(super) fn setup(statement_timeout_ms: u128) -> String {
+    format!(
+        "SET statement_timeout = {statement_timeout_ms};
+         SET idle_in_transaction_session_timeout = {statement_timeout_ms};
+         SET default_transaction_isolation = 'read committed';
+         SET plan_cache_mode = force_custom_plan;
+         SET jit = off;
+         SELECT coalesce(string_agg(name || '=' || setting, ', ' ORDER BY name), '') FROM pg_settings
+          WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'"
+    )
+}
+
+pub(super) fn statement_timeout_local(timeout_ms: u128) -> String {
+    format!("SET LOCAL statement_timeout = {timeout_ms}")
+}
+
+pub(super) const PING: &str = "SELECT 1";
+
+pub(super) const SCHEMA_VERSION: &str = "SELECT max(version) FROM refinery_schema_history";
+
+pub(super) const MIGRATE_LOCK: &str = "SET lock_timeout = '60s'; SELECT pg_advisory_lock(1414808917, 0)";
+
+/// The event and all its seats, or nothing where the id is taken. Answers how many seats were written.
+pub(super) const CREATE_EVENT: &str = "
+    WITH created AS (
+        INSERT INTO events (event_id, name, venue_name, currency, price_categories, seat_count, hold_ttl_ms, hold_max_ms,
+                            hold_ttl_ms_longest, seats_per_customer, opens_at, closes_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7, $9, vault_at($10), vault_at($11))
+            ON CONFLICT (event_id) DO NOTHING
+        RETURNING event_id
+    ), filled AS (
+        INSERT INTO seats (event_id, seat_id, section_name, row_label, label, price_category, x_cm, y_cm, accessible)
+        SELECT event_id, n - 1, section, row, label, category, x, y, accessible
+          FROM created CROSS JOIN unnest($12::text[], $13::text[], $14::text[], $15::smallint[], $16::int[], $17::int[],
+               $18::bool[]) WITH ORDINALITY AS s (section, row, label, category, x, y, accessible, n)
+        RETURNING 1
+    )
+    SELECT count(*) FROM filled";
+
+pub(super) const EVENT: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE event_id = $1");
+
+pub(super) const EVENTS: &str =
+    concat!("SELECT ", event_columns!(), " FROM events WHERE event_id > $1 ORDER BY event_id LIMIT $2");
+
+pub(super) const LAYOUT: &str = "
+    SELECT section_name, row_label, label, price_category, x_cm, y_cm, accessible
+      FROM seats WHERE event_id = $1 ORDER BY seat_id";
+
+pub(super) const RENAME_EVENT: &str = concat!(
+    "UPDATE events SET name = $2, updated_at = CASE WHEN name = $2 THEN updated_at ELSE now() END
+      WHERE event_id = $1 RETURNING ",
+    event_columns!()
+);
+
+macro_rules! settings_changed {
+    () => {
+        "((hold_ttl_ms, hold_max_ms, seats_per_customer, opens_at, closes_at)
+          IS DISTINCT FROM ($3::bigint, $4::bigint, $5::int, vault_at($6), vault_at($7)))"
+    };
+}
+
+/// $2 is the new name, or NULL to keep it.
+pub(super) const UPDATE_EVENT: &str = concat!(
+    "UPDATE events SET
+            name = coalesce($2::text, name),
+            hold_ttl_ms = $3, hold_max_ms = $4, seats_per_customer = $5,
+            opens_at = vault_at($6), closes_at = vault_at($7),
+            hold_ttl_ms_longest = greatest(hold_ttl_ms_longest, $3),
+            revision = revision + ",
+    settings_changed!(),
+    "::int,
+            updated_at = CASE WHEN name <> $2 OR ",
+    settings_changed!(),
+    " THEN now() ELSE updated_at END
+      WHERE event_id = $1 RETURNING ",
+    event_columns!()
+);
+
+pub(super) const SET_SALES_OPEN: &str = concat!(
+    "UPDATE events SET sales_open = $2, revision = revision + (sales_open <> $2)::int,
+            updated_at = CASE WHEN sales_open <> $2 THEN now() ELSE updated_at END
+      WHERE event_id = $1 RETURNING ",
+    event_columns!()
+);
+
+pub(super) const DECIDE: &str = "SELECT * FROM vault_decide($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+pub(super) const CANCEL: &str = "SELECT * FROM vault_cancel($1, $2, $3)";
+
+pub(super) const BLOCK: &str = "SELECT * FROM vault_block($1, $2, $3)";
+
+pub(super) const UNBLOCK: &str = "SELECT * FROM vault_unblock($1, $2, $3)";
+
+pub(super) const RAISE_EPOCH: &str = "SELECT * FROM vault_raise_epoch($1, $2)";
+
+pub(super) const OUTCOME: &str =
+    concat!("SELECT ", booking_columns!(), " FROM bookings WHERE reservation_id = $1");
+
+pub(super) const OUTCOMES: &str =
+    concat!("SELECT ", booking_columns!(), " FROM bookings WHERE reservation_id = ANY ($1)");
+
+pub(super) const ACTIVE_BOOKINGS: &str = concat!(
+    "SELECT ",
+    booking_columns!(),
+    " FROM bookings WHERE event_id = $1 AND outcome = 'booked' AND cancelled_at IS NULL"
+);
+
+pub(super) const BLOCKED: &str = "SELECT seat_id FROM blocked_seats WHERE event_id = $1 ORDER BY seat_id";
+
+/// $2 is the booking that the page begins after, or NULL for the first page; one that is not there ends the list.
+macro_rules! bookings_page {
+    ($customer:literal) => {
+        concat!(
+            "SELECT ",
+            booking_columns!(),
+            " FROM bookings WHERE event_id = $1 AND outcome = 'booked' ",
+            $customer,
+            " AND (decided_at, reservation_id) > (
+                  CASE WHEN $2::text IS NULL THEN '-infinity'
+                       ELSE (SELECT decided_at FROM bookings WHERE reservation_id = $2) END, coalesce($2, ''))
+              ORDER BY decided_at, reservation_id LIMIT $3"
+        )
+    };
+}
+
+pub(super) const BOOKINGS: &str = bookings_page!("");
+
+pub(super) const BOOKINGS_OF_CUSTOMER: &str = bookings_page!("AND customer_id = $4");
+
+/// Both in one statement: one snapshot.
+pub(super) const TAKEN: &str = "
+    SELECT seat_id, reservation_id FROM booked_seats WHERE event_id = $1 AND active
+     UNION ALL
+    SELECT seat_id, NULL FROM blocked_seats WHERE event_id = $1
+     ORDER BY seat_id";
