@@ -1,4 +1,7 @@
-use bb8_postgres::tokio_postgres::types::{Json, ToSql};
+use bb8_postgres::tokio_postgres::{
+    IsolationLevel,
+    types::{Json, ToSql},
+};
 
 use super::{BULK_TIMEOUT, Error, Vault, first, in_time, pool::Connection, rows, sql};
 use crate::domain::{Event, EventId, Layout, NewEvent, Row, SalesSettings, Seat, Section, UnixMs};
@@ -33,8 +36,7 @@ impl Vault {
 
     /// The seats of an event. Sections and rows without seats are not kept.
     pub async fn layout(&self, id: &EventId) -> Result<Option<Layout>, Error> {
-        let mut connection = self.pool.get().await?;
-        let seats = in_time(BULK_TIMEOUT, connection.query(sql::LAYOUT, &[&id.as_str()])).await?;
+        let seats = self.bulk(sql::LAYOUT, &[&id.as_str()]).await?;
         let mut sections: Vec<Section> = Vec::new();
         for seat in &seats {
             let (section, row): (&str, &str) =
@@ -138,7 +140,7 @@ async fn create(connection: &mut Connection, new: &NewEvent) -> Result<bool, Err
     }
     let count = i32::try_from(count).unwrap_or(i32::MAX);
     let prices = Json(&new.price_categories);
-    let transaction = connection.begin(BULK_TIMEOUT).await?;
+    let transaction = connection.begin(IsolationLevel::ReadCommitted, BULK_TIMEOUT).await?;
     let answer = transaction
         .query(
             sql::CREATE_EVENT,

@@ -25,7 +25,10 @@ pub use recovery::{Taken, Truth};
 
 use std::time::Duration;
 
-use bb8_postgres::{bb8::ManageConnection, tokio_postgres::Row};
+use bb8_postgres::{
+    bb8::ManageConnection,
+    tokio_postgres::{IsolationLevel, Row},
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::{
@@ -76,6 +79,19 @@ impl Vault {
     async fn query(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
         let mut connection = self.pool.get().await?;
         in_time(self.query_timeout, connection.query(sql, params)).await
+    }
+
+    /// Runs one statement that may answer with a row a seat, and so may take longer.
+    async fn bulk(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
+        let mut connection = self.pool.get().await?;
+        in_time(BULK_TIMEOUT, async {
+            let transaction = connection.begin(IsolationLevel::ReadCommitted, BULK_TIMEOUT).await?;
+            let rows = transaction.query(sql, params).await?;
+            transaction.commit().await?;
+            connection.committed();
+            Ok(rows)
+        })
+        .await
     }
 }
 

@@ -20,8 +20,6 @@ use super::{Error, Options, sql};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// After this a connection whose peer has vanished is closed by the kernel.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
-/// The server gives a statement up this much later than the client does.
-const STATEMENT_GRACE: Duration = Duration::from_millis(500);
 /// One line a second is enough to say that a server is down.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 
@@ -48,7 +46,9 @@ impl Manager {
     pub(super) fn new(options: &Options, patience: Duration) -> Result<Self, Error> {
         let mut config = config(&options.url)?;
         config.application_name("booking-svc");
-        let limit_ms = (patience + STATEMENT_GRACE).as_millis();
+        // The server gives up first: its locks are gone when the client asks again. What it can not bound (a COMMIT, a
+        // stopped server) the client does.
+        let limit_ms = (patience * 4 / 5).as_millis().max(1);
         Ok(Self {
             inner: PostgresConnectionManager::new(config, NoTls),
             setup: sql::setup(limit_ms),
@@ -128,12 +128,15 @@ impl Connection {
         Ok(rows)
     }
 
-    /// Begins a transaction that sees one snapshot and whose statements may take `patience` each.
-    /// The connection is thrown away afterwards, unless [`Self::committed`] says that it ended well.
-    pub(super) async fn begin(&mut self, patience: Duration) -> Result<Transaction<'_>, Error> {
+    /// Begins a transaction whose statements may take `patience` each. The connection is thrown away afterwards,
+    /// unless [`Self::committed`] says that it ended well.
+    pub(super) async fn begin(
+        &mut self,
+        isolation: IsolationLevel,
+        patience: Duration,
+    ) -> Result<Transaction<'_>, Error> {
         self.idle = false;
-        let transaction =
-            self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await?;
+        let transaction = self.client.build_transaction().isolation_level(isolation).start().await?;
         transaction.batch_execute(&sql::statement_timeout_local(patience.as_millis())).await?;
         Ok(transaction)
     }

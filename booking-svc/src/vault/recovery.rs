@@ -1,5 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
+use bb8_postgres::tokio_postgres::IsolationLevel;
+
 use super::{BULK_TIMEOUT, Error, Vault, first, in_time, pool::Connection, rows, sql};
 use crate::domain::{Booking, Epoch, Event, EventId, Outcome, ReservationId, SeatId};
 
@@ -62,9 +64,8 @@ impl Vault {
 
     /// The seats that can not be had.
     pub async fn taken(&self, event: &EventId) -> Result<Taken, Error> {
-        let mut connection = self.pool.get().await?;
         let mut taken = Taken::default();
-        for row in in_time(BULK_TIMEOUT, connection.query(sql::TAKEN, &[&event.as_str()])).await? {
+        for row in self.bulk(sql::TAKEN, &[&event.as_str()]).await? {
             let seat = rows::seat(&row, "seat_id")?;
             match rows::get::<Option<&str>>(&row, "reservation_id")? {
                 Some(_) => taken.sold.push((seat, rows::id(&row, "reservation_id")?)),
@@ -76,7 +77,7 @@ impl Vault {
 }
 
 async fn truth(connection: &mut Connection, id: &EventId) -> Result<Truth, Error> {
-    let transaction = connection.begin(BULK_TIMEOUT).await?;
+    let transaction = connection.begin(IsolationLevel::RepeatableRead, BULK_TIMEOUT).await?;
     let event = first(transaction.query(sql::EVENT, &[&id.as_str()]).await?);
     let bookings = transaction.query(sql::ACTIVE_BOOKINGS, &[&id.as_str()]).await?;
     let blocked = transaction.query(sql::BLOCKED, &[&id.as_str()]).await?;

@@ -1,0 +1,9 @@
+//! The vault against a real PostgreSQL: `TE_TEST_DATABASE_URL` names one, as a user that may create databases.
+//! Each test has a database of its own.
+
+mod decide;
+mod epoch;
+mod events;
+mod outage;
+mod seats;
+mod support;
