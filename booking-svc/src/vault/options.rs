@@ -5,7 +5,7 @@ use std::time::Duration;
 pub struct Options {
     /// Where PostgreSQL is: a `postgres://` URL or a connection string.
     pub url: String,
-    /// Connections in all. `commit_lanes` of them and a few more are kept for decisions.
+    /// Connections in all, at least `commit_lanes` + 2. More than half of them are kept for decisions.
     pub connections: u32,
     /// How long a call waits for a free connection before it is told that the vault is unavailable.
     pub pool_wait: Duration,

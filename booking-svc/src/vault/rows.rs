@@ -32,7 +32,8 @@ pub(super) fn seat(row: &Row, column: &str) -> Result<SeatId, Error> {
 
 pub(super) fn seats(row: &Row, column: &str) -> Result<Vec<SeatId>, Error> {
     let ids: Vec<i32> = get(row, column)?;
-    Ok(ids.into_iter().filter_map(|id| u32::try_from(id).ok()).map(SeatId).collect())
+    let ids = ids.into_iter().map(|id| u32::try_from(id).map(SeatId));
+    ids.collect::<Result<_, _>>().map_err(|_| Error::Corrupt(format!("{column} holds a negative seat")))
 }
 
 pub(super) fn event(row: &Row) -> Result<Event, Error> {
