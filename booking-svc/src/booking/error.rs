@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use crate::domain::{EventError, EventId, RequestId, ReservationId, SeatId, SeatSetError, SeatState, UnixMs};
+use crate::{
+    domain::{EventError, EventId, RequestId, ReservationId, SeatId, SeatSetError, SeatState, UnixMs},
+    vault,
+};
 
 /// Why a use case did not do what it was asked. `grpc::status` maps each to a code and a reason.
 ///
@@ -137,5 +140,36 @@ impl std::fmt::Display for Backend {
             Self::Gate => "the gate (Redis)",
             Self::Vault => "the vault (PostgreSQL)",
         })
+    }
+}
+
+impl Error {
+    /// How a vault's error about an event reads to a caller. A stale epoch is dealt with before: see `vault_error`.
+    pub(super) fn from_vault(event: &EventId, error: &vault::Error) -> Self {
+        match error {
+            vault::Error::EventNotFound => Self::EventNotFound(event.clone()),
+            vault::Error::EventExists => Self::EventExists(event.clone()),
+            error => Self::from_vault_of_all(error),
+        }
+    }
+
+    /// How a vault's error that is about no one event reads to a caller.
+    pub(super) fn from_vault_of_all(error: &vault::Error) -> Self {
+        match error {
+            vault::Error::Overloaded => Self::Overloaded("decisions"),
+            vault::Error::Unavailable(why) => {
+                tracing::debug!(why, "the vault does not answer");
+                Self::BackendUnavailable(Backend::Vault)
+            }
+            vault::Error::UnsafeDurability(why) => {
+                tracing::error!(why, "the vault can not be used");
+                Self::BackendUnavailable(Backend::Vault)
+            }
+            vault::Error::EpochStale { .. } => Self::BackendUnavailable(Backend::Vault),
+            vault::Error::EventNotFound | vault::Error::EventExists | vault::Error::Corrupt(_) => {
+                tracing::error!(%error, "the vault said what it never should");
+                Self::Internal
+            }
+        }
     }
 }

@@ -1,15 +1,41 @@
 //! The use cases: gate, then vault, then gate. Also what heals them: sweeper, rebuild, reconcile.
 
+mod bookings;
+mod catalog;
+mod confirm;
 mod error;
+mod events;
+mod healing;
+mod metrics;
+mod rebuild;
+mod reconcile;
+mod recover;
+mod reserve;
+mod steps;
+mod sweeper;
+mod token;
 
 pub use error::{Backend, Error, TakenSeat};
+pub use steps::{Step, Steps};
 
 use std::{sync::Arc, time::Duration};
 
-use crate::domain::{
-    Booking, CustomerId, Epoch, Event, EventId, Layout, NewEvent, PaymentReference, RequestId, Reservation,
-    ReservationId, SalesSettings, SeatId, SeatSet, Version,
+use opentelemetry::metrics::Meter;
+use tokio::sync::Semaphore;
+
+use crate::{
+    domain::{CustomerId, Epoch, EventId, Reservation, ReservationId, Version},
+    gate::Gate,
+    tasks::Tasks,
+    vault::Vault,
 };
+use catalog::Catalog;
+use metrics::Metrics;
+use rebuild::Rebuilds;
+use token::Tokens;
+
+/// Critical sections (Confirm, Release, Cancel, the sweeper's decisions) under way at once; more are shed.
+const CRITICAL_SECTIONS_MAX: usize = 4096;
 
 /// Whose things a caller may touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +44,23 @@ pub enum Owner {
     Customer(CustomerId),
     /// Everybody's: staff.
     Anyone,
+}
+
+impl Owner {
+    /// Whether the caller may touch this customer's things.
+    pub fn covers(&self, customer: &CustomerId) -> bool {
+        match self {
+            Self::Customer(owner) => owner == customer,
+            Self::Anyone => true,
+        }
+    }
+
+    fn customer(&self) -> Option<&CustomerId> {
+        match self {
+            Self::Customer(customer) => Some(customer),
+            Self::Anyone => None,
+        }
+    }
 }
 
 /// A caller's claim on a reservation.
@@ -60,6 +103,15 @@ pub struct Page<T> {
     pub more: bool,
 }
 
+impl<T> Page<T> {
+    /// Cuts a list that was read one item too far.
+    fn cut(mut items: Vec<T>, limit: u32) -> Self {
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        Self { items, more }
+    }
+}
+
 /// The status of all seats at one version.
 #[derive(Clone, Debug)]
 pub struct SeatStates {
@@ -72,104 +124,110 @@ pub struct SeatStates {
 }
 
 /// Settings of the use cases.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
-    /// Signs reservation tokens (first) and verifies them (all); each at least 32 bytes.
+    /// Signs reservation tokens (first) and verifies them (all); at least one, each at least 32 bytes.
     pub token_secrets: Vec<Vec<u8>>,
     /// How long a begun Confirm may stay undecided before the sweeper decides void.
     pub confirm_window: Duration,
     /// How long a caller waits for the vault's decision before it is told to repeat the call.
     pub decision_wait: Duration,
-    /// How long ended reservations are remembered, for late repeats.
-    pub tombstone_ttl: Duration,
     /// Whether free seats wait out the holds that may have been lost with the gate's memory (G4).
     pub quarantine: bool,
-    /// Between two passes of the sweeper over an event.
-    pub sweep_every: Duration,
-    /// Between two comparisons of gate and vault.
-    pub reconcile_every: Duration,
+    /// Between two passes of the sweeper; None switches it off.
+    pub sweep_every: Option<Duration>,
+    /// Between two comparisons of gate and vault; None switches them off.
+    pub reconcile_every: Option<Duration>,
+    /// What happens between two stores: nothing, outside of tests.
+    pub steps: Steps,
 }
 
 /// The use cases of one replica. Cheap to clone.
 #[derive(Clone)]
-pub struct Engine {}
+pub struct Engine(Arc<Shared>);
 
-#[allow(unused_variables, missing_docs, clippy::todo, clippy::needless_pass_by_value)]
+/// What the use cases share.
+struct Shared {
+    gate: Gate,
+    vault: Vault,
+    catalog: Catalog,
+    tokens: Tokens,
+    rebuilds: Rebuilds,
+    metrics: Metrics,
+    /// Bounds the critical sections; a permit lives as long as its section.
+    critical: Arc<Semaphore>,
+    /// Critical sections: they outlive their callers, and shutdown waits for them.
+    work: Tasks,
+    /// Sweeper, reconciler, rebuilds: shutdown tells them to stop.
+    daemons: Tasks,
+    options: Options,
+}
+
 impl Engine {
-    pub async fn reserve(
-        &self,
-        event: EventId,
-        seats: SeatSet,
-        request: RequestId,
-        customer: CustomerId,
-    ) -> Result<Hold, Error> {
-        todo!()
+    /// Starts the use cases and what heals them.
+    pub fn start(
+        gate: Gate,
+        vault: Vault,
+        meter: &Meter,
+        work: Tasks,
+        daemons: Tasks,
+        options: Options,
+    ) -> Self {
+        let engine = Self(Arc::new(Shared {
+            catalog: Catalog::new(vault.clone()),
+            tokens: Tokens::new(&options.token_secrets),
+            rebuilds: Rebuilds::default(),
+            metrics: Metrics::new(meter),
+            critical: Arc::new(Semaphore::new(CRITICAL_SECTIONS_MAX)),
+            gate,
+            vault,
+            work,
+            daemons,
+            options,
+        }));
+        engine.start_healing();
+        engine
     }
-    pub async fn extend(&self, claim: Claim) -> Result<Hold, Error> {
-        todo!()
-    }
-    pub async fn release(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
-        todo!()
-    }
-    pub async fn confirm(&self, claim: Claim, payment: PaymentReference) -> Result<Priced<Booking>, Error> {
-        todo!()
-    }
-    pub async fn reservation(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
-        todo!()
-    }
-    pub async fn cancel(&self, id: ReservationId, owner: Owner) -> Result<Priced<Booking>, Error> {
-        todo!()
-    }
-    pub async fn booking(&self, id: ReservationId, owner: Owner) -> Result<Priced<Booking>, Error> {
-        todo!()
-    }
-    /// Oldest first, after `after`.
-    pub async fn bookings(
-        &self,
-        event: EventId,
-        owner: Owner,
-        after: Option<ReservationId>,
-        limit: u32,
-    ) -> Result<Page<Priced<Booking>>, Error> {
-        todo!()
-    }
-    pub async fn seat_states(&self, event: &EventId) -> Result<SeatStates, Error> {
-        todo!()
-    }
-    pub async fn layout(&self, event: &EventId) -> Result<Arc<Layout>, Error> {
-        todo!()
-    }
-    pub async fn create_event(&self, new: NewEvent) -> Result<Event, Error> {
-        todo!()
-    }
-    pub async fn event(&self, id: &EventId) -> Result<Event, Error> {
-        todo!()
-    }
-    /// By id, after `after`.
-    pub async fn events(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>, Error> {
-        todo!()
-    }
-    pub async fn update_event(
-        &self,
-        id: &EventId,
-        name: Option<String>,
-        settings: Option<SalesSettings>,
-    ) -> Result<Event, Error> {
-        todo!()
-    }
-    pub async fn set_sales_open(&self, id: &EventId, open: bool) -> Result<Event, Error> {
-        todo!()
-    }
-    /// How many seats changed. `seats` are ascending, each once.
-    pub async fn block(&self, id: &EventId, seats: Vec<SeatId>) -> Result<u32, Error> {
-        todo!()
-    }
-    /// How many seats changed. `seats` are ascending, each once.
-    pub async fn unblock(&self, id: &EventId, seats: Vec<SeatId>) -> Result<u32, Error> {
-        todo!()
-    }
+
     /// Both stores answer, and no event waits for a rebuild.
     pub async fn ready(&self) -> Result<(), Error> {
-        todo!()
+        let (gate, vault) = tokio::join!(self.0.gate.ping(), self.0.vault.ping());
+        gate.map_err(|_| Error::BackendUnavailable(Backend::Gate))?;
+        vault.map_err(|_| Error::BackendUnavailable(Backend::Vault))?;
+        match self.0.rebuilds.any() {
+            Some(event) => Err(self.rebuilding(&event)),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a critical section in a task of its own: a caller that hangs up does not cut it in half.
+    /// A caller that has waited long enough is told to repeat its call; the section goes on.
+    async fn critical<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        section: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = Arc::clone(&self.0.critical)
+            .try_acquire_owned()
+            .map_err(|_| Error::Overloaded("critical sections"))?;
+        let task = self.0.work.spawn(name, async move {
+            let result = section.await;
+            drop(permit);
+            result
+        });
+        match tokio::time::timeout(self.0.options.decision_wait, task).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panicked)) => {
+                tracing::error!(%panicked, name, "a critical section failed");
+                Err(Error::Internal)
+            }
+            Err(_) => Err(Error::BackendUnavailable(Backend::Vault)),
+        }
+    }
+
+    /// Has the event's gate rebuilt, and tells the caller to come back.
+    fn rebuilding(&self, event: &EventId) -> Error {
+        self.request_rebuild(event);
+        Error::GateRebuilding { event: event.clone(), retry_after: rebuild::RETRY_AFTER }
     }
 }

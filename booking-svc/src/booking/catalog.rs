@@ -1,0 +1,83 @@
+//! What never changes of an event: its seats and prices, read from the vault once.
+
+use std::sync::Arc;
+
+use moka::future::Cache;
+
+use super::{Error, Priced};
+use crate::{
+    domain::{Event, EventId, Layout, SeatId, SeatSet},
+    vault::{self, Vault},
+};
+
+/// Seats in memory at most, summed over events: about 100 bytes each.
+const SEATS_CACHED_MAX: u64 = 1_000_000;
+
+/// The fixed part of an event.
+pub(super) struct House {
+    pub(super) seat_count: u32,
+    pub(super) layout: Arc<Layout>,
+    currency: Arc<str>,
+    /// By seat, in minor units.
+    prices: Box<[i64]>,
+}
+
+/// A bounded cache of houses; those that are asked for at the same time are read once.
+#[derive(Clone)]
+pub(super) struct Catalog {
+    vault: Vault,
+    houses: Cache<EventId, Arc<House>>,
+}
+
+impl Catalog {
+    pub(super) fn new(vault: Vault) -> Self {
+        let houses = Cache::builder()
+            .weigher(|_, house: &Arc<House>| house.seat_count)
+            .max_capacity(SEATS_CACHED_MAX)
+            .build();
+        Self { vault, houses }
+    }
+
+    pub(super) async fn house(&self, id: &EventId) -> Result<Arc<House>, Error> {
+        if let Some(house) = self.houses.get(id).await {
+            return Ok(house);
+        }
+        let load = async {
+            let event = self.vault.event(id).await?.ok_or(vault::Error::EventNotFound)?;
+            let layout = self.vault.layout(id).await?.ok_or(vault::Error::EventNotFound)?;
+            Ok(Arc::new(House::new(&event, layout)))
+        };
+        self.houses
+            .try_get_with_by_ref(id, load)
+            .await
+            .map_err(|error: Arc<vault::Error>| Error::from_vault(id, &error))
+    }
+}
+
+impl House {
+    fn new(event: &Event, layout: Layout) -> Self {
+        let price = |category: u16| {
+            event.price_categories.get(usize::from(category)).map_or(0, |category| category.price_minor)
+        };
+        Self {
+            seat_count: event.seat_count,
+            currency: event.currency.as_str().into(),
+            prices: layout.seats().map(|(_, _, _, seat)| price(seat.price_category)).collect(),
+            layout: Arc::new(layout),
+        }
+    }
+
+    /// Refuses seats that the event does not have.
+    pub(super) fn check(&self, event: &EventId, highest: SeatId) -> Result<(), Error> {
+        if highest.0 < self.seat_count {
+            return Ok(());
+        }
+        Err(Error::SeatNotFound { event: event.clone(), seat: highest, seat_count: self.seat_count })
+    }
+
+    /// Puts the price to something that has these seats.
+    pub(super) fn price<T>(&self, item: T, seats: &SeatSet) -> Priced<T> {
+        let total_minor = seats.iter().filter_map(|seat| self.prices.get(seat.0 as usize)).sum();
+        Priced { item, total_minor, currency: Arc::clone(&self.currency) }
+    }
+}

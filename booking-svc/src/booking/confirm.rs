@@ -1,0 +1,154 @@
+//! Confirm and Release: gate, then vault, then gate. The vault's decision is the outcome.
+
+use super::{Claim, Engine, Error, Owner, Priced, Step, recover::Recovered, reserve::ended_error};
+use crate::{
+    domain::{
+        Booking, Outcome, PaymentReference, Reservation, ReservationId, ReservationState, Verdict, VoidReason,
+    },
+    gate::Found,
+};
+
+impl Engine {
+    /// Turns a hold into a booking. A repeat finds the same booking.
+    pub async fn confirm(&self, claim: Claim, payment: PaymentReference) -> Result<Priced<Booking>, Error> {
+        let engine = self.clone();
+        self.critical("confirm", async move { engine.confirm_whole(claim, payment).await }).await
+    }
+
+    async fn confirm_whole(&self, claim: Claim, payment: PaymentReference) -> Result<Priced<Booking>, Error> {
+        let mut begun = self.begin(&claim).await?;
+        if begun.is_none() {
+            match self.recover(&claim).await? {
+                Recovered::Known => begun = self.begin(&claim).await?,
+                Recovered::Decided(outcome) => return self.confirmed(&claim.id, outcome, &payment).await,
+            }
+        }
+        let Some(Found { epoch, reservation, .. }) = begun else {
+            return Err(Error::ReservationNotFound(claim.id));
+        };
+        if reservation.state != ReservationState::Confirming {
+            return self.confirm_ended(&reservation, &payment).await;
+        }
+        // From here on the seats stay held until the vault has decided, whatever becomes of this process.
+        self.0.options.steps.reached(Step::ConfirmBegun).await;
+        let outcome = self.decide(&reservation, epoch, Verdict::Book(payment.clone())).await?;
+        self.0.options.steps.reached(Step::ConfirmDecided).await;
+        // Decided for ever. If this process dies here, the sweeper finds the outcome and settles it.
+        self.settle(&reservation, &outcome).await;
+        self.0.options.steps.reached(Step::ConfirmSettled).await;
+        self.confirmed(&claim.id, outcome, &payment).await
+    }
+
+    async fn begin(&self, claim: &Claim) -> Result<Option<Found>, Error> {
+        let window = self.0.options.confirm_window;
+        let begun = self.0.gate.begin(&claim.id, claim.owner.customer(), window).await;
+        begun.map_err(|error| self.gate_error(&claim.id.event, error))
+    }
+
+    /// A Confirm of what the gate says has ended: the vault has the last word.
+    async fn confirm_ended(
+        &self,
+        ended: &Reservation,
+        payment: &PaymentReference,
+    ) -> Result<Priced<Booking>, Error> {
+        let outcome = self.0.vault.outcome(&ended.id).await;
+        match outcome.map_err(|error| self.vault_error(&ended.id.event, &error))? {
+            Some(outcome) => self.confirmed(&ended.id, outcome, payment).await,
+            None => Err(ended_error(&ended.id, ended.state)),
+        }
+    }
+
+    /// The answer to a Confirm, given the outcome.
+    async fn confirmed(
+        &self,
+        id: &ReservationId,
+        outcome: Outcome,
+        payment: &PaymentReference,
+    ) -> Result<Priced<Booking>, Error> {
+        match outcome {
+            Outcome::Booked(booking) if booking.payment != *payment => {
+                self.0.metrics.confirmed("payment_mismatch");
+                Err(Error::PaymentMismatch(id.clone()))
+            }
+            Outcome::Booked(booking) => {
+                self.0.metrics.confirmed("booked");
+                self.priced_booking(booking).await
+            }
+            Outcome::Void(_) => {
+                self.0.metrics.confirmed("void");
+                Err(ended_error(id, outcome.state()))
+            }
+        }
+    }
+
+    /// Gives the seats of a hold back. A repeat answers the same.
+    pub async fn release(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
+        let engine = self.clone();
+        self.critical("release", async move { engine.release_whole(claim).await }).await
+    }
+
+    async fn release_whole(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
+        let mut found = self.find(&claim).await?;
+        if found.is_none() {
+            match self.recover(&claim).await? {
+                Recovered::Known => found = self.find(&claim).await?,
+                Recovered::Decided(outcome) => return self.released_before(&claim, &outcome).await,
+            }
+        }
+        let Some(Found { epoch, reservation, .. }) = found else {
+            return Err(Error::ReservationNotFound(claim.id));
+        };
+        match reservation.state {
+            ReservationState::Held => {}
+            ReservationState::Released => return self.priced(reservation).await,
+            other => return Err(ended_error(&claim.id, other)),
+        }
+        // The void row comes first: should the gate forget the release, the token brings nothing back.
+        let outcome = self.decide(&reservation, epoch, Verdict::Void(VoidReason::Released)).await?;
+        self.0.options.steps.reached(Step::ReleaseDecided).await;
+        self.settle(&reservation, &outcome).await;
+        match outcome {
+            // A Confirm was faster.
+            Outcome::Booked(_) => Err(Error::AlreadyBooked(claim.id)),
+            Outcome::Void(_) => self.priced(Reservation { state: outcome.state(), ..reservation }).await,
+        }
+    }
+
+    async fn released_before(&self, claim: &Claim, outcome: &Outcome) -> Result<Priced<Reservation>, Error> {
+        match outcome.state() {
+            ReservationState::Released => self.reservation(claim.clone()).await,
+            other => Err(ended_error(&claim.id, other)),
+        }
+    }
+
+    /// Cancels a booking; its seats go back on sale. A repeat answers the same.
+    pub async fn cancel(&self, id: ReservationId, owner: Owner) -> Result<Priced<Booking>, Error> {
+        let engine = self.clone();
+        self.critical("cancel", async move { engine.cancel_whole(id, &owner).await }).await
+    }
+
+    async fn cancel_whole(&self, id: ReservationId, owner: &Owner) -> Result<Priced<Booking>, Error> {
+        let event = &id.event;
+        self.booking(id.clone(), owner.clone()).await?;
+        let epoch = self.0.gate.epoch(event).await.map_err(|error| self.gate_error(event, error))?;
+        let cancelled = self.0.vault.cancel(&id, epoch).await;
+        let Some(Outcome::Booked(booking)) = cancelled.map_err(|error| self.vault_error(event, &error))?
+        else {
+            return Err(Error::BookingNotFound(id));
+        };
+        self.0.options.steps.reached(Step::CancelDecided).await;
+        // If this process dies here, the reconciler finds the seats sold in the gate and free in the vault.
+        let reservation = Reservation {
+            id,
+            customer: booking.customer.clone(),
+            request: booking.request.clone(),
+            seats: booking.seats.clone(),
+            state: ReservationState::Booked,
+            deadline: booking.booked_at,
+            extend_limit: booking.booked_at,
+        };
+        let outcome = Outcome::Booked(booking.clone());
+        self.settle(&reservation, &outcome).await;
+        self.priced_booking(booking).await
+    }
+}

@@ -1,0 +1,143 @@
+//! Looks for drift between vault and gate, and mends it by `settle` or a rebuild, never by writing seats.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Engine;
+use crate::{
+    domain::{
+        Epoch, EventId, Outcome, Reservation, ReservationId, ReservationState, SeatId, SeatState, UnixMs,
+    },
+    vault::Taken,
+};
+
+/// A seat on which gate and vault differ.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Drift {
+    /// The vault has it booked; the gate does not show it sold.
+    Unsettled(SeatId, ReservationId),
+    /// The gate shows it sold or blocked; the vault does not. Or the other way with blocks.
+    Stray(SeatId),
+}
+
+impl Engine {
+    /// One comparison. What differs now and differed in `before` is drift; the rest was on its way.
+    pub(super) async fn reconcile(&self, event: &EventId, before: HashSet<Drift>) -> HashSet<Drift> {
+        match self.look_for_drift(event).await {
+            Ok(found) => {
+                let drift: HashSet<Drift> = found.intersection(&before).cloned().collect();
+                if !drift.is_empty() {
+                    self.0.metrics.drift.record(drift.len() as u64, &[]);
+                    self.mend(event, &drift).await;
+                } else if !before.is_empty() {
+                    self.0.metrics.drift.record(0, &[]);
+                }
+                found
+            }
+            Err(error) => {
+                tracing::debug!(%event, %error, "gate and vault could not be compared");
+                before
+            }
+        }
+    }
+
+    async fn look_for_drift(&self, event: &EventId) -> Result<HashSet<Drift>, super::Error> {
+        // The vault first: what it has decided by then, the gate learns within moments.
+        let in_vault = self.0.vault.event(event).await.map_err(|error| self.vault_error(event, &error))?;
+        let Some(in_vault) = in_vault else { return Ok(HashSet::new()) };
+        self.0.gate.configure(&in_vault).await.map_err(|error| self.gate_error(event, error))?;
+        let taken = self.0.vault.taken(event).await.map_err(|error| self.vault_error(event, &error))?;
+        let states = self.0.gate.states(event).await.map_err(|error| self.gate_error(event, error))?;
+        if states.epoch != in_vault.epoch {
+            // Somebody raised the vault's epoch and died, or is at it.
+            self.request_rebuild(event);
+            return Ok(HashSet::new());
+        }
+        Ok(differences(in_vault.seat_count, &states.packed, taken))
+    }
+
+    async fn mend(&self, event: &EventId, drift: &HashSet<Drift>) {
+        let mut rebuild = false;
+        let mut unsettled = HashSet::new();
+        for one in drift {
+            match one {
+                Drift::Unsettled(_, id) => {
+                    unsettled.insert(id.clone());
+                }
+                Drift::Stray(_) => rebuild = true,
+            }
+        }
+        for id in unsettled {
+            rebuild |= !self.settle_again(&id).await;
+        }
+        tracing::warn!(%event, seats = drift.len(), rebuild, "gate and vault differed; mended");
+        if rebuild {
+            // An epoch that the gate is not of makes it rebuild, on whichever replica.
+            match self.0.vault.raise_epoch(event, Epoch(0)).await {
+                Ok(_) => self.request_rebuild(event),
+                Err(error) => tracing::warn!(%event, %error, "the drift stays for now"),
+            }
+        }
+    }
+
+    /// True when the gate has learned something.
+    async fn settle_again(&self, id: &ReservationId) -> bool {
+        let Ok(Some(outcome @ Outcome::Booked(_))) = self.0.vault.outcome(id).await else { return false };
+        let Outcome::Booked(booking) = &outcome else { return false };
+        let Reservation { seats, request, customer, .. } = &Reservation {
+            id: id.clone(),
+            customer: booking.customer.clone(),
+            request: booking.request.clone(),
+            seats: booking.seats.clone(),
+            state: ReservationState::Booked,
+            deadline: UnixMs(0),
+            extend_limit: UnixMs(0),
+        };
+        self.0
+            .gate
+            .settle(id, outcome.state(), seats, request, customer)
+            .await
+            .is_ok_and(|changed| changed > 0)
+    }
+}
+
+fn differences(seat_count: u32, packed: &[u8], taken: Taken) -> HashSet<Drift> {
+    let sold: HashMap<SeatId, ReservationId> = taken.sold.into_iter().collect();
+    let blocked: HashSet<SeatId> = taken.blocked.into_iter().collect();
+    (0..seat_count)
+        .map(SeatId)
+        .filter_map(|seat| {
+            let state = SeatState::in_packed(packed, seat);
+            match (sold.get(&seat), state) {
+                (Some(_), SeatState::Sold) => None,
+                (Some(id), _) => Some(Drift::Unsettled(seat, id.clone())),
+                (None, SeatState::Sold) => Some(Drift::Stray(seat)),
+                (None, state) => {
+                    ((state == SeatState::Blocked) != blocked.contains(&seat)).then_some(Drift::Stray(seat))
+                }
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_name_what_the_gate_has_to_learn_and_what_is_stray() {
+        let id: ReservationId = "rock.1.2".parse().unwrap();
+        // Seats: 0 free, 1 held, 2 sold, 3 blocked.
+        let packed = [0b00_01_10_11];
+        let agree = Taken { sold: vec![(SeatId(2), id.clone())], blocked: vec![SeatId(3)] };
+        assert_eq!(differences(4, &packed, agree), HashSet::new());
+        let late = Taken {
+            sold: vec![(SeatId(1), id.clone()), (SeatId(2), id.clone())],
+            blocked: vec![SeatId(0), SeatId(3)],
+        };
+        let expected = HashSet::from([Drift::Unsettled(SeatId(1), id), Drift::Stray(SeatId(0))]);
+        assert_eq!(differences(4, &packed, late), expected);
+        let gone = Taken { sold: vec![], blocked: vec![] };
+        let expected = HashSet::from([Drift::Stray(SeatId(2)), Drift::Stray(SeatId(3))]);
+        assert_eq!(differences(4, &packed, gone), expected);
+    }
+}

@@ -1,0 +1,126 @@
+//! What to do where the gate does not know a reservation, or does not answer; and how the stores' errors read outside.
+
+use super::{Backend, Claim, Engine, Error};
+use crate::{
+    domain::{Decision, Epoch, EventId, Outcome, Reservation, Verdict, VoidReason},
+    gate::{self, Adopted},
+    vault,
+};
+
+/// Where a reservation was found after all.
+pub(super) enum Recovered {
+    /// In the gate: ask it again.
+    Known,
+    /// In the vault, decided.
+    Decided(Outcome),
+}
+
+impl Engine {
+    /// Looks for a reservation that the gate does not know: decided in the vault, or alive in the caller's token.
+    pub(super) async fn recover(&self, claim: &Claim) -> Result<Recovered, Error> {
+        let token = claim.token.as_deref().filter(|token| !token.is_empty());
+        let lost = token.map(|token| self.0.tokens.verify(token)).transpose()?;
+        if let Some(lost) = &lost {
+            if lost.id != claim.id {
+                return Err(Error::TokenInvalid);
+            }
+            if !claim.owner.covers(&lost.customer) {
+                return Err(Error::NotOwner(claim.id.clone()));
+            }
+        }
+        // The vault first: a token of what is decided brings nothing back.
+        let outcome = self.0.vault.outcome(&claim.id).await;
+        match (outcome.map_err(|error| self.vault_error(&claim.id.event, &error))?, lost) {
+            (Some(Outcome::Booked(booking)), _) if !claim.owner.covers(&booking.customer) => {
+                Err(Error::ReservationNotFound(claim.id.clone()))
+            }
+            (Some(outcome @ Outcome::Booked(_)), _) | (Some(outcome), Some(_)) => {
+                Ok(Recovered::Decided(outcome))
+            }
+            // Without a token nobody can tell whose it was.
+            (Some(Outcome::Void(_)) | None, None) => Err(Error::ReservationNotFound(claim.id.clone())),
+            (None, Some(lost)) => self.adopt(lost).await,
+        }
+    }
+
+    /// Takes an undecided hold of an earlier epoch back into the gate.
+    async fn adopt(&self, lost: Reservation) -> Result<Recovered, Error> {
+        let event = &lost.id.event;
+        let epoch = self.0.gate.epoch(event).await.map_err(|error| self.gate_error(event, error))?;
+        if lost.id.epoch >= epoch {
+            // The gate has known it in this epoch, ended it, and forgotten it since.
+            return Err(Error::HoldExpired(lost.id));
+        }
+        match self.0.gate.adopt(&lost).await.map_err(|error| self.gate_error(event, error))? {
+            Adopted::Found(found) => {
+                tracing::info!(id = %lost.id, state = ?found.reservation.state, "took a hold back from its token");
+                Ok(Recovered::Known)
+            }
+            Adopted::Ended => Err(Error::HoldExpired(lost.id)),
+            Adopted::Taken(epoch) => {
+                // A refusal is definite: void in the vault first.
+                let verdict = Verdict::Void(VoidReason::SeatLost);
+                Ok(Recovered::Decided(self.decide(&lost, epoch, verdict).await?))
+            }
+        }
+    }
+
+    /// Has the vault decide a reservation, or finds what it decided before.
+    pub(super) async fn decide(
+        &self,
+        reservation: &Reservation,
+        epoch: Epoch,
+        verdict: Verdict,
+    ) -> Result<Outcome, Error> {
+        let decision = Decision {
+            reservation: reservation.id.clone(),
+            epoch,
+            customer: reservation.customer.clone(),
+            request: reservation.request.clone(),
+            seats: reservation.seats.clone(),
+            verdict,
+        };
+        let outcome = self.0.vault.decide(decision).await;
+        outcome.map_err(|error| self.vault_error(&reservation.id.event, &error))
+    }
+
+    /// Tells the gate what the vault has decided. Where that fails, sweeper and reconciler do it later.
+    pub(super) async fn settle(&self, reservation: &Reservation, outcome: &Outcome) {
+        let Reservation { id, seats, request, customer, .. } = reservation;
+        if let Err(error) = self.0.gate.settle(id, outcome.state(), seats, request, customer).await {
+            tracing::warn!(%id, %error, "the gate does not know an outcome yet; the sweeper will tell it");
+            self.gate_error(&id.event, error);
+        }
+    }
+
+    /// How a gate's error reads to a caller; a cold gate is also rebuilt.
+    pub(super) fn gate_error(&self, event: &EventId, error: gate::Error) -> Error {
+        match error {
+            gate::Error::Cold(why) => {
+                tracing::debug!(%event, why, "the gate is cold");
+                self.rebuilding(event)
+            }
+            gate::Error::Unavailable(error) => {
+                tracing::debug!(%event, error, "the gate does not answer");
+                Error::BackendUnavailable(Backend::Gate)
+            }
+            gate::Error::Misconfigured(error) => {
+                tracing::error!(%event, error, "the gate can not be used");
+                Error::BackendUnavailable(Backend::Gate)
+            }
+            gate::Error::Corrupt(error) => {
+                tracing::error!(%event, error, "the gate is not as the scripts write it");
+                Error::Internal
+            }
+        }
+    }
+
+    /// How a vault's error reads to a caller. A stale epoch means that the gate has to catch up.
+    pub(super) fn vault_error(&self, event: &EventId, error: &vault::Error) -> Error {
+        if let vault::Error::EpochStale { vault } = error {
+            tracing::debug!(%event, %vault, "the vault is of another epoch than the gate");
+            return self.rebuilding(event);
+        }
+        Error::from_vault(event, error)
+    }
+}

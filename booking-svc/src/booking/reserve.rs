@@ -1,0 +1,164 @@
+//! Reserve, Extend, GetReservation: the gate alone decides.
+
+use std::time::Duration;
+
+use super::{Claim, Engine, Error, Hold, Priced, SeatStates, TakenSeat, recover::Recovered};
+use crate::{
+    domain::{
+        CustomerId, EventId, Outcome, RequestId, Reservation, ReservationId, ReservationState, SeatSet,
+    },
+    gate::{Extended, Granted, Taken},
+};
+
+impl Engine {
+    /// Holds the seats for the customer, all or none. The same request finds the same reservation.
+    pub async fn reserve(
+        &self,
+        event: EventId,
+        seats: SeatSet,
+        request: RequestId,
+        customer: CustomerId,
+    ) -> Result<Hold, Error> {
+        let house = self.0.catalog.house(&event).await?;
+        house.check(&event, seats.last())?;
+        let granted = self.0.gate.grant(&event, &seats, &request, &customer).await;
+        let metrics = &self.0.metrics;
+        match granted.map_err(|error| self.gate_error(&event, error))? {
+            Granted::New(found) => {
+                metrics.reserved("granted");
+                self.hold(found.reservation).await
+            }
+            Granted::Same(found) => {
+                metrics.reserved("repeated");
+                let reservation = found.reservation;
+                match reservation.state {
+                    ReservationState::Held | ReservationState::Confirming | ReservationState::Booked => {
+                        self.hold(reservation).await
+                    }
+                    ended => Err(ended_error(&reservation.id, ended)),
+                }
+            }
+            Granted::Reused => Err(Error::RequestIdReused(request)),
+            Granted::Closed(opens_in) => {
+                metrics.reserved("closed");
+                Err(Error::SaleNotOpen { event, opens_in })
+            }
+            Granted::Taken(taken) => {
+                metrics.reserved("taken");
+                Err(unavailable(&taken))
+            }
+            Granted::Quarantine(retry_after) => {
+                metrics.reserved("quarantine");
+                Err(Error::GateRebuilding { event, retry_after })
+            }
+            Granted::Limit { limit, has } => {
+                metrics.reserved("limit");
+                Err(Error::CustomerLimit { event, limit, has, wants: seats.len() as u32 })
+            }
+        }
+    }
+
+    /// Moves the end of a hold; the answer's token replaces the one before.
+    pub async fn extend(&self, claim: Claim) -> Result<Hold, Error> {
+        let id = &claim.id;
+        let mut extended = self.try_extend(&claim).await?;
+        if extended.is_none() {
+            match self.recover(&claim).await? {
+                Recovered::Known => extended = self.try_extend(&claim).await?,
+                Recovered::Decided(outcome) => return Err(ended_error(id, outcome.state())),
+            }
+        }
+        match extended {
+            Some(Extended::Until(found)) => self.hold(found.reservation).await,
+            Some(Extended::Capped) => Err(Error::ExtensionLimit(id.clone())),
+            Some(Extended::Not(found)) => Err(ended_error(id, found.reservation.state)),
+            None => Err(Error::ReservationNotFound(id.clone())),
+        }
+    }
+
+    async fn try_extend(&self, claim: &Claim) -> Result<Option<Extended>, Error> {
+        let extended = self.0.gate.extend(&claim.id, claim.owner.customer()).await;
+        extended.map_err(|error| self.gate_error(&claim.id.event, error))
+    }
+
+    /// The reservation, as the gate knows it, or as the vault has decided it.
+    pub async fn reservation(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
+        let mut found = self.find(&claim).await?;
+        if found.is_none() {
+            match self.recover(&claim).await? {
+                Recovered::Known => found = self.find(&claim).await?,
+                Recovered::Decided(outcome) => return self.decided(&claim, &outcome).await,
+            }
+        }
+        match found {
+            Some(found) => self.priced(found.reservation).await,
+            None => Err(Error::ReservationNotFound(claim.id)),
+        }
+    }
+
+    pub(super) async fn find(&self, claim: &Claim) -> Result<Option<crate::gate::Found>, Error> {
+        let found = self.0.gate.get(&claim.id, claim.owner.customer()).await;
+        found.map_err(|error| self.gate_error(&claim.id.event, error))
+    }
+
+    /// A reservation that only the vault still knows.
+    async fn decided(&self, claim: &Claim, outcome: &Outcome) -> Result<Priced<Reservation>, Error> {
+        let reservation = match outcome {
+            Outcome::Booked(booking) => Reservation {
+                id: booking.id.clone(),
+                customer: booking.customer.clone(),
+                request: booking.request.clone(),
+                seats: booking.seats.clone(),
+                state: outcome.state(),
+                deadline: booking.booked_at,
+                extend_limit: booking.booked_at,
+            },
+            Outcome::Void(_) => {
+                let token = claim.token.as_deref().ok_or(Error::ReservationNotFound(claim.id.clone()))?;
+                Reservation { state: outcome.state(), ..self.0.tokens.verify(token)? }
+            }
+        };
+        self.priced(reservation).await
+    }
+
+    /// The status of all seats.
+    pub async fn seat_states(&self, event: &EventId) -> Result<SeatStates, Error> {
+        self.0.catalog.house(event).await?;
+        let states = self.0.gate.states(event).await.map_err(|error| self.gate_error(event, error))?;
+        Ok(SeatStates { epoch: states.epoch, version: states.version, packed: states.packed })
+    }
+
+    pub(super) async fn hold(&self, reservation: Reservation) -> Result<Hold, Error> {
+        let token = self.0.tokens.sign(&reservation)?;
+        Ok(Hold { reservation: self.priced(reservation).await?, token })
+    }
+
+    pub(super) async fn priced(&self, reservation: Reservation) -> Result<Priced<Reservation>, Error> {
+        let house = self.0.catalog.house(&reservation.id.event).await?;
+        let seats = reservation.seats.clone();
+        Ok(house.price(reservation, &seats))
+    }
+}
+
+/// What a caller who needs a hold is told of a reservation in another state.
+pub(super) fn ended_error(id: &ReservationId, state: ReservationState) -> Error {
+    let id = id.clone();
+    match state {
+        ReservationState::Held | ReservationState::Expired => Error::HoldExpired(id),
+        ReservationState::Confirming => Error::ConfirmInProgress(id),
+        ReservationState::Booked => Error::AlreadyBooked(id),
+        ReservationState::Released | ReservationState::Cancelled => Error::HoldReleased(id),
+        ReservationState::Lost => Error::SeatLost(id),
+    }
+}
+
+/// Names the seats that can not be had.
+pub(super) fn unavailable(taken: &[Taken]) -> Error {
+    let name = |taken: &Taken| TakenSeat {
+        seat: taken.seat,
+        state: taken.state,
+        held_until: taken.deadline,
+        free_in: taken.deadline.map(|deadline| deadline.after(taken.now).max(Duration::from_millis(1))),
+    };
+    Error::SeatUnavailable(taken.iter().map(name).collect())
+}

@@ -1,0 +1,118 @@
+//! A gate with one event, built as a rebuild builds it, without a vault.
+
+use std::time::Duration;
+
+use booking_svc::{
+    domain::{CustomerId, Epoch, Event, EventId, RequestId, SalesSettings, SeatSet, UnixMs},
+    gate::{Built, Frozen, Gate, Granted, Options},
+};
+
+use crate::support::redis::Redis;
+
+pub(super) const CONFIRM_WINDOW: Duration = Duration::from_secs(5);
+
+pub(super) struct House {
+    pub(super) gate: Gate,
+    pub(super) event: Event,
+}
+
+pub(super) async fn connect(redis: &Redis) -> Gate {
+    let options = Options {
+        url: redis.url(),
+        prefix: "test".into(),
+        connections: 2,
+        pool_wait: Duration::from_millis(500),
+        tombstone_ttl: Duration::from_secs(60),
+    };
+    Gate::connect(&options).await.unwrap()
+}
+
+impl House {
+    pub(super) async fn open(redis: &Redis, name: &str, seats: u32) -> Self {
+        let event = Event {
+            id: name.parse().unwrap(),
+            name: name.into(),
+            venue_name: "Test house".into(),
+            currency: "EUR".into(),
+            price_categories: vec![],
+            seat_count: seats,
+            settings: SalesSettings::default(),
+            sales_open: true,
+            revision: 1,
+            epoch: Epoch(1),
+            created_at: UnixMs(0),
+            updated_at: UnixMs(0),
+        };
+        let house = Self { gate: connect(redis).await, event };
+        assert!(house.publish(Epoch(1), Duration::ZERO).await);
+        house
+    }
+
+    /// Publishes an empty epoch.
+    pub(super) async fn publish(&self, epoch: Epoch, quarantine: Duration) -> bool {
+        let rebuild = self.gate.rebuild(&self.event.id).await.unwrap().expect("nobody else rebuilds");
+        let Frozen::Old(old) = rebuild.freeze(epoch).await.unwrap() else {
+            rebuild.finish().await;
+            return false;
+        };
+        let now = rebuild.survivors(old.epoch).await.unwrap().now;
+        let built = Built {
+            epoch,
+            event: &self.event,
+            booked: &[],
+            blocked: &[],
+            survivors: &[],
+            quarantine,
+            quarantine_until: UnixMs(0),
+            undecided_due: now,
+            now,
+        };
+        let published = rebuild.publish(&built, old.epoch).await.unwrap();
+        rebuild.finish().await;
+        published
+    }
+
+    /// From now on holds last so long.
+    pub(super) async fn set_hold_ttl(&mut self, ttl: Duration) {
+        self.event.revision += 1;
+        self.event.settings.hold_ttl = ttl;
+        self.gate.configure(&self.event).await.unwrap();
+    }
+
+    pub(super) fn id(&self) -> &EventId {
+        &self.event.id
+    }
+
+    pub(super) async fn grant(&self, customer: &str, request: &str, seats: &[u32]) -> Granted {
+        self.gate
+            .grant(self.id(), &set(seats), &self::request(request), &self::customer(customer))
+            .await
+            .unwrap()
+    }
+
+    /// A grant that has to succeed.
+    pub(super) async fn hold(&self, customer: &str, seats: &[u32]) -> booking_svc::gate::Found {
+        match self.grant(customer, &format!("r{}", rand_suffix()), seats).await {
+            Granted::New(found) => found,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn rand_suffix() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+pub(super) fn set(seats: &[u32]) -> SeatSet {
+    SeatSet::new(seats.iter().copied()).unwrap()
+}
+
+pub(super) fn customer(name: &str) -> CustomerId {
+    name.parse().unwrap()
+}
+
+pub(super) fn request(name: &str) -> RequestId {
+    name.parse().unwrap()
+}

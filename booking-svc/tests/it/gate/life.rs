@@ -1,0 +1,150 @@
+//! The life of a seat, transition by transition.
+
+use std::time::Duration;
+
+use booking_svc::{
+    domain::{ReservationState, SeatId, SeatState},
+    gate::{Extended, Granted},
+};
+use tokio::time::sleep;
+
+use super::house::{CONFIRM_WINDOW, House, customer, request};
+use crate::support::redis::Redis;
+
+#[tokio::test]
+async fn a_taken_seat_is_refused_with_the_end_of_its_hold() {
+    let redis = Redis::start().await;
+    let house = House::open(&redis, "rock", 100).await;
+    let held = house.hold("ann", &[3, 4]).await;
+    let Granted::Taken(taken) = house.grant("bob", "r", &[4, 5]).await else { panic!("granted") };
+    assert_eq!(taken.len(), 1);
+    assert_eq!((taken[0].seat, taken[0].state), (SeatId(4), SeatState::Held));
+    assert_eq!(taken[0].deadline, Some(held.reservation.deadline));
+    assert!(
+        matches!(house.grant("bob", "r", &[5]).await, Granted::New(_)),
+        "seat 5 stayed free: all or nothing"
+    );
+}
+
+#[tokio::test]
+async fn the_same_request_finds_its_reservation_and_other_seats_are_refused_by_name() {
+    let redis = Redis::start().await;
+    let house = House::open(&redis, "rock", 100).await;
+    let Granted::New(first) = house.grant("ann", "r1", &[1, 2]).await else { panic!() };
+    let Granted::Same(second) = house.grant("ann", "r1", &[2, 1]).await else { panic!() };
+    assert_eq!(first.reservation, second.reservation);
+    assert_eq!(house.grant("ann", "r1", &[3]).await, Granted::Reused);
+    assert!(
+        matches!(house.grant("bob", "r1", &[3]).await, Granted::New(_)),
+        "a request id is its customer's"
+    );
+}
+
+#[tokio::test]
+async fn a_confirm_that_was_begun_is_never_freed_by_time() {
+    let redis = Redis::start().await;
+    let mut house = House::open(&redis, "rock", 100).await;
+    house.set_hold_ttl(Duration::from_millis(300)).await;
+    let held = house.hold("ann", &[7]).await.reservation;
+    let begun = house.gate.begin(&held.id, None, Duration::from_millis(1)).await.unwrap().unwrap();
+    assert_eq!(begun.reservation.state, ReservationState::Confirming);
+    sleep(Duration::from_millis(400)).await;
+    let Granted::Taken(taken) = house.grant("bob", "r", &[7]).await else { panic!("freed by time") };
+    assert_eq!(taken[0].deadline, None, "nobody knows when it is free");
+    let swept = house.gate.sweep(house.id(), 10).await.unwrap();
+    assert_eq!(swept.confirming, [begun.reservation], "the sweeper hands it to the vault");
+    assert!(matches!(house.grant("bob", "r", &[7]).await, Granted::Taken(_)));
+}
+
+#[tokio::test]
+async fn a_hold_ends_by_time_whoever_finds_it() {
+    let redis = Redis::start().await;
+    let mut house = House::open(&redis, "rock", 100).await;
+    house.set_hold_ttl(Duration::from_millis(200)).await;
+    let held = house.hold("ann", &[1, 2]).await.reservation;
+    sleep(Duration::from_millis(250)).await;
+    // A newcomer for one of the seats ends the whole hold, in the same script.
+    assert!(matches!(house.grant("bob", "r", &[2]).await, Granted::New(_)));
+    let states = house.gate.states(house.id()).await.unwrap();
+    assert_eq!(SeatState::in_packed(&states.packed, SeatId(1)), SeatState::Free);
+    assert_eq!(SeatState::in_packed(&states.packed, SeatId(2)), SeatState::Held);
+    assert_eq!(states.version.0, 3, "granted, expired, granted");
+    let found = house.gate.get(&held.id, Some(&held.customer)).await.unwrap().unwrap();
+    assert_eq!(found.reservation.state, ReservationState::Expired);
+    // It stays ended: no late Confirm, no late Extend.
+    let late = house.gate.begin(&held.id, None, CONFIRM_WINDOW).await.unwrap().unwrap();
+    assert_eq!(late.reservation.state, ReservationState::Expired);
+    assert!(matches!(house.gate.extend(&held.id, None).await.unwrap(), Some(Extended::Not(_))));
+}
+
+#[tokio::test]
+async fn a_late_settle_touches_only_what_the_reservation_still_owns() {
+    let redis = Redis::start().await;
+    let mut house = House::open(&redis, "rock", 100).await;
+    house.set_hold_ttl(Duration::from_millis(100)).await;
+    let old = house.hold("ann", &[1, 2]).await.reservation;
+    sleep(Duration::from_millis(150)).await;
+    house.set_hold_ttl(Duration::from_secs(60)).await;
+    let new = house.hold("bob", &[2, 3]).await.reservation;
+    for outcome in [ReservationState::Booked, ReservationState::Released, ReservationState::Cancelled] {
+        let changed = house.gate.settle(&old.id, outcome, &old.seats, &old.request, &old.customer).await;
+        assert_eq!(changed, Ok(0), "{outcome:?}");
+    }
+    let found = house.gate.get(&new.id, None).await.unwrap().unwrap();
+    assert_eq!(found.reservation.state, ReservationState::Held);
+    assert!(matches!(house.grant("cid", "r", &[2]).await, Granted::Taken(_)));
+}
+
+#[tokio::test]
+async fn an_extension_stops_at_its_limit() {
+    let redis = Redis::start().await;
+    let mut house = House::open(&redis, "rock", 100).await;
+    house.event.settings.hold_max = Duration::from_secs(61);
+    house.set_hold_ttl(Duration::from_secs(60)).await;
+    let held = house.hold("ann", &[1]).await.reservation;
+    sleep(Duration::from_millis(1_100)).await;
+    let Some(Extended::Until(longer)) = house.gate.extend(&held.id, None).await.unwrap() else { panic!() };
+    assert_eq!(longer.reservation.deadline, held.extend_limit);
+    assert_eq!(house.gate.extend(&held.id, None).await.unwrap(), Some(Extended::Capped));
+    let stranger = customer("eve");
+    assert_eq!(house.gate.extend(&held.id, Some(&stranger)).await.unwrap(), None, "unknown to a stranger");
+}
+
+#[tokio::test]
+async fn the_limit_is_the_customers_across_reservations_also_when_all_come_at_once() {
+    let redis = Redis::start().await;
+    let mut house = House::open(&redis, "rock", 2_000).await;
+    house.event.settings.seats_per_customer = 4;
+    house.set_hold_ttl(Duration::from_secs(60)).await;
+    let ann = customer("ann");
+    let calls = (0..1_000_u32).map(|n| {
+        let (gate, event, ann) = (house.gate.clone(), house.id().clone(), ann.clone());
+        async move {
+            let seats = super::house::set(&[n]);
+            matches!(gate.grant(&event, &seats, &request(&format!("r{n}")), &ann).await, Ok(Granted::New(_)))
+        }
+    });
+    let won = futures_util::future::join_all(calls).await.into_iter().filter(|won| *won).count();
+    assert_eq!(won, 4);
+    assert_eq!(house.grant("ann", "more", &[1_999]).await, Granted::Limit { limit: 4, has: 4 });
+}
+
+#[tokio::test]
+async fn holds_past_their_deadline_do_not_count_to_the_limit_without_a_sweeper() {
+    let redis = Redis::start().await;
+    let mut house = House::open(&redis, "rock", 100).await;
+    house.event.settings.seats_per_customer = 2;
+    house.set_hold_ttl(Duration::from_millis(100)).await;
+    house.hold("ann", &[1, 2]).await;
+    sleep(Duration::from_millis(150)).await;
+    house.hold("ann", &[3, 4]).await;
+}
+
+#[tokio::test]
+async fn scripts_that_redis_forgot_are_sent_again() {
+    let redis = Redis::start().await;
+    let house = House::open(&redis, "rock", 100).await;
+    house.hold("ann", &[1]).await;
+    redis.script_flush().await;
+    house.hold("ann", &[2]).await;
+}

@@ -1,0 +1,6 @@
+//! Level 1 against a real Redis: the scripts, the pool, and what a lost memory looks like.
+
+mod cold;
+mod house;
+mod life;
+mod model;
