@@ -5,3 +5,4 @@ pub mod domain;
 pub mod gate;
 pub mod tasks;
 pub mod vault;
+pub mod venue;
