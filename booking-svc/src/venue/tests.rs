@@ -1,3 +1,5 @@
+use std::collections::{HashMap, HashSet};
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -171,4 +173,49 @@ proptest! {
             prop_assert!(event.layout.seat_count() > 0);
         }
     }
+}
+
+/// The houses that come with the engine.
+fn shipped(file: &str) -> NewEvent {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/venues");
+    load(&folder.join(file)).unwrap_or_else(|error| panic!("{file} {error}"))
+}
+
+/// The least distance of two seats, in centimetres, up to `limit`.
+fn nearest(event: &NewEvent, limit: i32) -> f64 {
+    let mut grid: HashMap<(i32, i32), Vec<(i32, i32)>> = HashMap::new();
+    let mut least = f64::from(limit);
+    for (x, y) in places(event) {
+        let (column, line) = (x.div_euclid(limit), y.div_euclid(limit));
+        for near in (column - 1..=column + 1).flat_map(|c| (line - 1..=line + 1).map(move |l| (c, l))) {
+            for &(other_x, other_y) in grid.get(&near).into_iter().flatten() {
+                least = least.min(f64::from(x - other_x).hypot(f64::from(y - other_y)));
+            }
+        }
+        grid.entry((column, line)).or_default().push((x, y));
+    }
+    least
+}
+
+#[test]
+fn the_shipped_houses_look_like_houses() {
+    for (file, seats, categories) in [("theatre.json", 1_850..=1_950, 8), ("arena.json", 17_500..=18_500, 10)]
+    {
+        let event = shipped(file);
+        assert!(seats.contains(&event.layout.seat_count()), "{file}: {} seats", event.layout.seat_count());
+        assert!(nearest(&event, 100) >= 35.0, "{file}: seats {} cm apart", nearest(&event, 100));
+        assert!(event.layout.seats().any(|(_, _, _, seat)| seat.accessible), "{file}: no accessible seat");
+        let used: HashSet<_> = event.layout.seats().map(|(_, _, _, seat)| seat.price_category).collect();
+        assert_eq!((event.price_categories.len(), used.len()), (categories, categories), "{file}");
+    }
+}
+
+#[test]
+fn two_seats_in_one_place_are_seen() {
+    let section = |name: &str, x: i32| {
+        let row = json!({"row": "A", "seats": "1", "start_cm": [x, 0]});
+        json!({"name": name, "price": "Near", "rows": [row]})
+    };
+    let event = load_house(&house(&json!([section("S", 99), section("T", 120)]))).unwrap();
+    assert!((nearest(&event, 100) - 21.0).abs() < 1e-9);
 }
