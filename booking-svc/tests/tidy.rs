@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("vault", &["domain", "limits", "tasks"]),
     ("board", &["domain", "limits", "tasks"]),
     ("venue", &["domain", "limits"]),
-    ("identity", &["domain", "limits", "tasks"]),
+    ("identity", &["booking", "domain", "limits", "tasks"]),
     ("booking", &["board", "domain", "gate", "limits", "tasks", "telemetry", "vault"]),
     ("grpc", &["booking", "domain", "identity", "limits", "tasks", "telemetry"]),
 ];
