@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# Finds what the system needs on this machine, installs what is missing, builds.
+: "${root:?}" "${state:?}"
+
+# apt_install PACKAGE...: as root, or by sudo; otherwise says what to do.
+apt_install() {
+    local sudo=()
+    have apt-get || die "packages are missing, and there is no apt-get here. Please install what Debian calls: $*"
+    if ! is_root; then
+        have sudo || die "packages are missing, and there is no sudo here. Please run as root: apt-get install $*"
+        sudo -n true 2>/dev/null || [[ -t 0 ]] ||
+            die "packages are missing, and sudo wants a password. Please run: sudo apt-get install $*"
+        sudo=(sudo)
+    fi
+    step "installing: $*"
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive bash -s -- "$@" <<'SCRIPT' || die "please install by hand: $*"
+set -euo pipefail
+# Debian's PostgreSQL would make a cluster and start it; for this once it is told not to.
+conf=/etc/postgresql-common/createcluster.d/ticketengine.conf
+trap 'rm -f "$conf"' EXIT
+mkdir -p "${conf%/*}"
+echo 'create_main_cluster = false' >"$conf"
+apt-get -o DPkg::Lock::Timeout=300 -qq update
+apt-get -o DPkg::Lock::Timeout=300 -qq -y --no-install-recommends install "$@" </dev/null
+SCRIPT
+}
+
+redis_server= # the program
+pg_bin=       # the directory of initdb and postgres
+
+# Sets redis_server. Debian's redis-tools is enough: redis-check-rdb is the server under another name, and unlike
+# redis-server that package brings no service that would be started.
+find_redis() {
+    have redis-cli || return 1
+    redis_server=$(command -v redis-server) && return
+    have redis-check-rdb || return 1
+    redis_server="$state/tools/bin/redis-server"
+    ln -sfn "$(command -v redis-check-rdb)" "$redis_server"
+    [[ $("$redis_server" --version 2>&1) == *"server v="* ]] || die "no Redis server. Please install redis-server"
+}
+
+# Sets pg_bin: the newest directory that holds a whole PostgreSQL server.
+find_postgres() {
+    while read -r pg_bin; do
+        [[ ! -x $pg_bin/initdb || ! -x $pg_bin/postgres || ! -x $pg_bin/psql ]] || return 0
+    done < <(
+        printf '%s\n' /usr/lib/postgresql/*/bin | sort -Vr
+        dirname "$(readlink -f "$(command -v postgres || say /none/none)")"
+    )
+    return 1
+}
+
+# What an old cargo says about a newer edition is hard to understand, so the version is looked at here.
+find_cargo() {
+    local wanted found
+    have cargo || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    have cargo || die "cargo is missing. Get Rust from https://rustup.rs, then open a new shell"
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+    found=$(cd "$root" && cargo --version | cut -d' ' -f2) || die "cargo does not run"
+    [[ $(printf '%s\n' "$wanted" "$found" | sort -V | head -n1) == "$wanted" ]] ||
+        die "Rust $wanted or newer is needed, this is $found. Try: rustup update stable"
+}
+
+# Everything that `up` and `test` need.
+find_tools() {
+    local missing=()
+    find_cargo
+    have cc || missing+=(gcc libc6-dev)
+    have curl || missing+=(curl)
+    if ! have setpriv || ! have flock || ! have setsid; then missing+=(util-linux); fi
+    find_redis || missing+=(redis-tools)
+    find_postgres || missing+=(postgresql)
+    ((${#missing[@]} == 0)) || apt_install "${missing[@]}"
+    find_redis || die "no Redis server found. Please install redis-server"
+    find_postgres || die "no PostgreSQL server found. Please install postgresql"
+}
+
+build() {
+    step "building (the first time takes some minutes)"
+    (cd "$root" && cargo build --release --locked -p booking-svc -p loadtest 9>&-) || die "the build failed"
+}
+

@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# Small things that the other parts of ./dev use. Needs: root, state.
+: "${root:?}" "${state:?}"
+
+say() { printf '%s\n' "$*"; }
+step() { printf '==> %s\n' "$*"; }
+warn() { printf 'dev: %s\n' "$*" >&2; }
+die() {
+    warn "$*"
+    exit 1
+}
+
+is_root() { ((EUID == 0)); }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# wait_for SECONDS COMMAND...: tries the command ten times a second until it succeeds.
+wait_for() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.1 9>&-
+    done
+}
+
+# Makes .dev, readable by others (PostgreSQL may run as another user) but with nothing secret in the open.
+make_state() {
+    mkdir -p "$state"/{run,log,tools/bin} || die "cannot write to $state"
+    [[ -O $state ]] || die "$state belongs to $(stat -c %U "$state"): run ./dev as that user, or remove it"
+}
+
+token_secret='' jwt_secret='' redis_password='' postgres_password=''
+
+# Sets these secrets of this .dev; they are made once.
+load_secrets() {
+    local file="$state/secrets" name
+    if [[ ! -s $file ]]; then
+        (
+            umask 077
+            for name in token_secret jwt_secret redis_password postgres_password; do
+                printf '%s=%s\n' "$name" "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')"
+            done >"$file.new"
+            mv "$file.new" "$file"
+        )
+    fi
+    # shellcheck source=/dev/null
+    source "$file"
+}
+
+# Ports that this run has picked, so that two picks before the first bind differ.
+picked_ports=" "
+
+# Whether no socket of this machine has the port: listeners, and clients that got it as theirs (50051 is in the range
+# that Linux gives to clients). State 06 is TIME_WAIT, which is in nobody's way.
+port_free() {
+    local hex
+    printf -v hex '%04X' "$1"
+    ! awk -v port=":$hex" 'substr($2, length($2) - 4) == port && $4 != "06" { found = 1 } END { exit !found }' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# pick_port PREFERRED: sets REPLY to the first free port from there on.
+pick_port() {
+    local port
+    for ((port = $1; port < $1 + 200; port++)); do
+        if [[ $picked_ports != *" $port "* ]] && port_free "$port"; then
+            picked_ports+="$port "
+            REPLY=$port
+            return
+        fi
+    done
+    die "no free port between $1 and $(($1 + 199))"
+}
