@@ -1,0 +1,142 @@
+//! What Redis says of an event, read in one step.
+
+mod parse;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+
+use crate::error::Error;
+
+/// How long Redis may take to hand out an event: a hundred thousand seats are some megabytes.
+const REDIS_WAIT: Duration = Duration::from_secs(20);
+/// The newest entries of the change log that are read.
+const LOG_ENTRIES_MAX: usize = 100_000;
+/// How often the state is asked for again when the gate was rebuilt between two questions.
+const READS_MAX: usize = 3;
+
+/// The gate's records of an event.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gate {
+    /// The epoch in whose keys all this is.
+    pub(crate) epoch: u64,
+    /// Redis's clock when it was read.
+    pub(crate) now_ms: i64,
+    /// How many changes there were in this epoch.
+    pub(crate) version: u64,
+    /// Each seat that is not free.
+    pub(crate) seats: BTreeMap<u32, Seat>,
+    /// Two bits a seat.
+    pub(crate) map: Vec<u8>,
+    /// Live and recent reservations, by their id without the event.
+    pub(crate) reservations: HashMap<String, Reservation>,
+    /// When something is due for a reservation.
+    pub(crate) due_ms: HashMap<String, i64>,
+    /// How many seats each customer is said to hold and own.
+    pub(crate) customers: HashMap<String, i64>,
+    /// The change log, oldest first; its beginning may be cut off.
+    pub(crate) log: Vec<Change>,
+    /// Records that do not look as they should.
+    pub(crate) unreadable: Vec<String>,
+}
+
+/// A seat that is not free. Ids are without the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seat {
+    /// Held until a deadline.
+    Held {
+        /// When the hold ends.
+        deadline_ms: i64,
+        /// By which reservation.
+        id: String,
+    },
+    /// Its reservation is being confirmed.
+    Confirming {
+        /// By which reservation.
+        id: String,
+    },
+    /// Sold.
+    Sold {
+        /// By which reservation.
+        id: String,
+    },
+    /// Not for sale.
+    Blocked,
+}
+
+/// A reservation of the gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reservation {
+    /// The letter of its state.
+    pub(crate) state: char,
+    /// When its hold ends or ended.
+    pub(crate) deadline_ms: i64,
+    /// All its seats.
+    pub(crate) seats: Vec<u32>,
+    /// Whose it is.
+    pub(crate) customer: String,
+}
+
+/// An entry of the change log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The version that it made.
+    pub(crate) version: u64,
+    /// The state that the seats have from then on: 0 free, 1 held, 2 sold, 3 blocked.
+    pub(crate) state: u8,
+    /// Which seats.
+    pub(crate) seats: Vec<u32>,
+}
+
+/// A connection to the gate, for the auditor.
+pub(crate) struct Reader {
+    connection: MultiplexedConnection,
+    prefix: String,
+}
+
+impl Reader {
+    /// Connects.
+    pub(crate) async fn connect(url: &str, prefix: &str) -> Result<Self, Error> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(REDIS_WAIT))
+            .set_response_timeout(Some(REDIS_WAIT));
+        let connection = Client::open(url)?.get_multiplexed_async_connection_with_config(&config).await?;
+        Ok(Self { connection, prefix: prefix.to_owned() })
+    }
+
+    /// Reads everything about one event, as of one moment.
+    pub(crate) async fn read(&mut self, event: &str) -> Result<Gate, Error> {
+        for _ in 0..READS_MAX {
+            let meta = format!("{}:{{{event}}}:meta", self.prefix);
+            let epoch: Option<u64> =
+                redis::cmd("HGET").arg(&meta).arg("epoch").query_async(&mut self.connection).await?;
+            let Some(epoch) = epoch else { break };
+            let raw = self.transaction(event, &meta, epoch).await?;
+            if raw.epoch == Some(epoch) && raw.seats.contains_key("v") {
+                return Ok(raw.into_gate(epoch));
+            }
+        }
+        Err(Error::GateCold(event.to_owned()))
+    }
+
+    // MULTI/EXEC: no script runs between the reads. The epoch is read again, as it names the keys.
+    async fn transaction(&mut self, event: &str, meta: &str, epoch: u64) -> Result<parse::Raw, Error> {
+        let key = |name: &str| format!("{}:{{{event}}}:{epoch}:{name}", self.prefix);
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        pipe.cmd("TIME");
+        pipe.cmd("HGET").arg(meta).arg("epoch");
+        pipe.cmd("HGETALL").arg(key("seats"));
+        pipe.cmd("GET").arg(key("map"));
+        pipe.cmd("HGETALL").arg(key("reservations"));
+        pipe.cmd("ZRANGE").arg(key("expiry")).arg(0).arg(-1).arg("WITHSCORES");
+        pipe.cmd("HGETALL").arg(key("customers"));
+        pipe.cmd("XREVRANGE").arg(key("log")).arg("+").arg("-").arg("COUNT").arg(LOG_ENTRIES_MAX);
+        let (time, epoch, seats, map, reservations, due, customers, log) =
+            pipe.query_async(&mut self.connection).await?;
+        Ok(parse::Raw { time, epoch, seats, map, reservations, due, customers, log })
+    }
+}

@@ -1,0 +1,89 @@
+//! The command line. Each option is also an environment variable.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Puts load on a running TicketEngine, and audits what it sold.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a flash sale, then audits it.
+    Demo(Demo),
+    /// Compares PostgreSQL and Redis with each other and with what customers were told.
+    Audit(Audit),
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Addresses of booking-svc, with commas between.
+    #[arg(long = "target", env = "TE_TARGETS", value_delimiter = ',', required = true)]
+    pub(crate) targets: Vec<String>,
+    /// The event whose seats are sold.
+    #[arg(long, env = "TE_EVENT")]
+    pub(crate) event: String,
+    /// How many customers come.
+    #[arg(long, env = "TE_CUSTOMERS", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    pub(crate) customers: u32,
+    /// How many connections they share, spread over the targets.
+    #[arg(long, env = "TE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) connections: u16,
+    /// When the sale ends at the latest, in seconds.
+    #[arg(long, env = "TE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) seconds: u32,
+    /// Makes customers want the same again [default: from the time].
+    #[arg(long, env = "TE_SEED")]
+    pub(crate) seed: Option<u64>,
+    /// Keeps what customers were told in a file, for `audit --acks`.
+    #[arg(long, env = "TE_ACKS", value_name = "FILE")]
+    pub(crate) acks: Option<PathBuf>,
+    /// Signs the customers' tokens (HS256).
+    #[arg(long, env = "TE_JWT_SECRET", hide_env_values = true)]
+    pub(crate) jwt_secret: String,
+    /// The tokens' `iss`.
+    #[arg(long, env = "TE_JWT_ISSUER")]
+    pub(crate) jwt_issuer: String,
+    /// The tokens' `aud`.
+    #[arg(long, env = "TE_JWT_AUDIENCE")]
+    pub(crate) jwt_audience: String,
+    /// Where the auditor looks.
+    #[command(flatten)]
+    pub(crate) stores: Stores,
+}
+
+/// Options of `audit`.
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// The event to look at.
+    #[arg(long, env = "TE_EVENT")]
+    pub(crate) event: String,
+    /// What customers were told: a file that `demo --acks` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) acks: Option<PathBuf>,
+    /// Where the auditor looks.
+    #[command(flatten)]
+    pub(crate) stores: Stores,
+}
+
+/// The two stores of the system.
+#[derive(Debug, Args)]
+pub(crate) struct Stores {
+    /// Redis, such as redis://127.0.0.1:6379/
+    #[arg(long, env = "TE_REDIS_URL", hide_env_values = true)]
+    pub(crate) redis_url: String,
+    /// PostgreSQL, such as postgres://ticketengine@127.0.0.1:5432/ticketengine
+    #[arg(long, env = "TE_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: String,
+    /// What the keys in Redis begin with.
+    #[arg(long, env = "TE_KEY_PREFIX", default_value = "te")]
+    pub(crate) key_prefix: String,
+}

@@ -1,0 +1,72 @@
+//! Why a run or an audit could not be done. What an audit finds is not an error.
+
+use std::{io, path::PathBuf};
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A target is not an address.
+    #[error("--target {0}: not an address such as http://127.0.0.1:50051")]
+    Target(String, #[source] tonic::transport::Error),
+    /// A target does not answer.
+    #[error("{0} does not answer: {1}")]
+    Unreachable(String, #[source] tonic::transport::Error),
+    /// The service refused what the run needs to begin.
+    #[error("{call} was refused: {} {}", status.code(), status.message())]
+    Refused {
+        /// Which call.
+        call: &'static str,
+        /// The answer.
+        status: Box<tonic::Status>,
+    },
+    /// The service left out something that the run needs.
+    #[error("the answer of {0} lacks {1}")]
+    Incomplete(&'static str, &'static str),
+    /// The secret is too short or the claims can not be signed.
+    #[error("no token can be signed: {0}")]
+    Token(#[from] jsonwebtoken::errors::Error),
+    /// Redis does not answer, or not as expected.
+    #[error("the gate (Redis): {0}")]
+    Gate(#[from] redis::RedisError),
+    /// The event has no state in Redis.
+    #[error("the gate (Redis) has no complete state of event {0}: it is cold, or --key-prefix is another")]
+    GateCold(String),
+    /// PostgreSQL does not answer, or not as expected.
+    #[error("the vault (PostgreSQL): {}", explain(.0))]
+    Vault(#[from] tokio_postgres::Error),
+    /// The event is not in PostgreSQL.
+    #[error("the vault (PostgreSQL) has no event {0}")]
+    EventNotFound(String),
+    /// The acknowledgements can not be read or written.
+    #[error("{}: {source}", path.display())]
+    AcksFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The acknowledgements are not what a run wrote.
+    #[error("{}: not the acknowledgements of a run: {source}", path.display())]
+    AcksFormat {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The acknowledgements are about another event.
+    #[error("the acknowledgements are about event {0}, not {1}")]
+    AcksEvent(String, String),
+    /// Nothing was sold: the audit that follows would say nothing.
+    #[error("no customer got a booking, so the run proves nothing")]
+    NothingSold,
+    /// The report can not be written.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+// tokio-postgres keeps what the server said one level down.
+fn explain(error: &tokio_postgres::Error) -> String {
+    error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), |db| format!("{}: {}", db.code().code(), db.message()))
+}
