@@ -2,6 +2,8 @@
 
 mod audit;
 mod cli;
+mod client;
+mod demo;
 mod error;
 mod ledger;
 mod report;
@@ -25,7 +27,7 @@ const EXIT_FAILED: u8 = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Demo(_) => return ExitCode::SUCCESS,
+        Command::Demo(options) => demo::run(&options).await,
         Command::Audit(options) => run_audit(&options).await,
     };
     match done {
