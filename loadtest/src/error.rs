@@ -9,8 +9,13 @@ pub(crate) enum Error {
     #[error("--target {0}: not an address such as http://127.0.0.1:50051")]
     Target(String, #[source] tonic::transport::Error),
     /// A target does not answer.
-    #[error("{0} does not answer: {1}")]
-    Unreachable(String, #[source] tonic::transport::Error),
+    #[error("{target} does not answer: {}", explain(source))]
+    Unreachable {
+        /// Which.
+        target: String,
+        /// Why.
+        source: tonic::transport::Error,
+    },
     /// The service refused what the run needs to begin.
     #[error("{call} was refused: {} {}", status.code(), status.message())]
     Refused {
@@ -29,8 +34,8 @@ pub(crate) enum Error {
     #[error("the gate (Redis): {0}")]
     Gate(#[from] redis::RedisError),
     /// The event has no state in Redis.
-    #[error("the gate (Redis) has no complete state of event {0}: it is cold, or --key-prefix is another")]
-    GateCold(String),
+    #[error("the gate (Redis) of event {0} is cold: {1}")]
+    GateCold(String, &'static str),
     /// PostgreSQL does not answer, or not as expected.
     #[error("the vault (PostgreSQL): {}", explain(.0))]
     Vault(#[from] tokio_postgres::Error),
@@ -64,9 +69,7 @@ pub(crate) enum Error {
     Output(#[from] io::Error),
 }
 
-// tokio-postgres keeps what the server said one level down.
-fn explain(error: &tokio_postgres::Error) -> String {
-    error
-        .as_db_error()
-        .map_or_else(|| error.to_string(), |db| format!("{}: {}", db.code().code(), db.message()))
+// These keep what happened one level down.
+fn explain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

@@ -35,7 +35,8 @@ impl Connections {
         let count = usize::from(count).max(endpoints.len());
         let mut channels = Vec::with_capacity(count);
         for (target, endpoint) in endpoints.iter().cycle().take(count) {
-            let channel = endpoint.connect().await.map_err(|e| Error::Unreachable((*target).clone(), e))?;
+            let unreachable = |source| Error::Unreachable { target: (*target).clone(), source };
+            let channel = endpoint.connect().await.map_err(unreachable)?;
             channels.push(channel);
         }
         Ok(Self { channels })

@@ -11,7 +11,7 @@ pub(crate) struct House {
     runs: Vec<Vec<u32>>,
     /// Of each seat: its run, and its place in it.
     places: Vec<(usize, usize)>,
-    /// All seats, the best first: nearest to the stage, then nearest to its middle.
+    /// All seats, the best first: nearest to the middle of the stage; those behind it last.
     best: Vec<u32>,
 }
 
@@ -30,7 +30,8 @@ impl House {
                     house.runs.push(Vec::new());
                 }
                 house.append(u32::try_from(ranks.len()).unwrap_or(u32::MAX));
-                ranks.push((seat.y_cm, seat.x_cm.unsigned_abs()));
+                let (x, y) = (i64::from(seat.x_cm), i64::from(seat.y_cm));
+                ranks.push((y < 0, x * x + y * y));
                 before = Some(here);
             }
         }
@@ -93,6 +94,16 @@ pub(super) mod tests {
         // x: -100 -50 0 50, twice.
         let house = house(&[&[SEAT; 4], &[SEAT; 4]]);
         assert_eq!(house.best(), [2, 1, 3, 0, 6, 5, 7, 4]);
+    }
+
+    #[test]
+    fn behind_the_stage_is_worst() {
+        let seat = |y_cm| Row { label: String::new(), seats: vec![Seat { y_cm, ..Seat::default() }] };
+        let rows = [-50, 900, 100].map(seat).into();
+        assert_eq!(
+            House::new(&Layout { sections: vec![Section { name: String::new(), rows }] }).best(),
+            [2, 1, 0]
+        );
     }
 
     #[test]

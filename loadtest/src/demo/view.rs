@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn the_hot_seats_are_the_best_free_ones() {
-        // x = 0 is seat 2; it and its neighbours 0, 1, 3 are taken.
-        assert_eq!(view(&[0b0110_1101]).hot[..3], [4, 5, 6]);
+        // Seat 2 is in the middle; it and its neighbours 0, 1 and 3 are taken. Seat 102 is behind it.
+        assert_eq!(view(&[0b0110_1101]).hot[..3], [4, 5, 102]);
         assert_eq!(view(&[]).hot[..3], [2, 1, 3]);
     }
 

@@ -67,32 +67,35 @@ impl Evidence<'_> {
 
 /// Checks every promise.
 pub(crate) fn all(evidence: Evidence<'_>) -> Vec<Check> {
+    let Evidence { vault, record, .. } = evidence;
     let mut checks = vec![
-        vault::sold_once_by_bookings(evidence.vault),
-        vault::sold_once_by_seats(evidence.vault),
-        vault::seats_match_bookings(evidence.vault),
-        vault::sold_is_not_blocked(evidence.vault),
-        gate::readable(evidence),
-        gate::same_epoch(evidence),
-        gate::holds_end(evidence),
-        gate::held_seats_have_reservations(evidence),
-        gate::reservations_have_seats(evidence),
-        gate::sold_in_gate_is_booked(evidence),
-        gate::booked_is_sold_in_gate(evidence),
-        gate::blocks_agree(evidence),
-        gate::map_shows_seats(evidence),
-        gate::customers_are_counted(evidence),
-        gate::log_reaches_version(evidence),
-        gate::log_tells_states(evidence),
+        vault::sold_once_by_bookings(vault),
+        vault::sold_once_by_seats(vault),
+        vault::seats_match_bookings(vault),
+        vault::sold_is_not_blocked(vault),
     ];
-    if let Some(record) = evidence.record {
+    if let Some(record) = record {
         checks.extend([
-            acks::confirms_are_booked(record, evidence.vault),
-            acks::cancels_are_kept(record, evidence.vault),
-            acks::bookings_were_asked_for(record, evidence.vault),
+            acks::confirms_are_booked(record, vault),
+            acks::cancels_are_kept(record, vault),
+            acks::bookings_were_asked_for(record, vault),
             acks::granted_to_one_at_a_time(record),
             acks::answers_kept_promises(record),
         ]);
     }
+    checks.extend([
+        gate::holds_end(evidence),
+        gate::held_seats_have_reservations(evidence),
+        gate::sold_in_gate_is_booked(evidence),
+        gate::booked_is_sold_in_gate(evidence),
+        gate::blocks_agree(evidence),
+        gate::reservations_have_seats(evidence),
+        gate::customers_are_counted(evidence),
+        gate::map_shows_seats(evidence),
+        gate::log_reaches_version(evidence),
+        gate::log_tells_states(evidence),
+        gate::same_epoch(evidence),
+        gate::readable(evidence),
+    ]);
     checks
 }

@@ -82,7 +82,7 @@ fn gate() -> Gate {
             (0, Seat::Sold { id: "1.1".into() }),
             (1, Seat::Sold { id: "1.1".into() }),
             (4, Seat::Held { deadline_ms: NOW_MS + 5000, id: "1.8".into() }),
-            (6, Seat::Confirming { id: "1.9".into() }),
+            (6, Seat::Confirming { deadline_ms: NOW_MS - 100, id: "1.9".into() }),
             (7, Seat::Blocked),
         ]
         .into(),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+use tokio::time::sleep;
 
 use crate::error::Error;
 
@@ -15,8 +16,10 @@ use crate::error::Error;
 const REDIS_WAIT: Duration = Duration::from_secs(20);
 /// The newest entries of the change log that are read.
 const LOG_ENTRIES_MAX: usize = 100_000;
-/// How often the state is asked for again when the gate was rebuilt between two questions.
-const READS_MAX: usize = 3;
+/// How often a cold gate is looked at before the audit gives up: its rebuild takes seconds.
+const READS_MAX: usize = 10;
+/// Between two looks at a cold gate.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The gate's records of an event.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +58,8 @@ pub(crate) enum Seat {
     },
     /// Its reservation is being confirmed.
     Confirming {
+        /// When the hold would have ended.
+        deadline_ms: i64,
         /// By which reservation.
         id: String,
     },
@@ -109,17 +114,29 @@ impl Reader {
 
     /// Reads everything about one event, as of one moment.
     pub(crate) async fn read(&mut self, event: &str) -> Result<Gate, Error> {
-        for _ in 0..READS_MAX {
-            let meta = format!("{}:{{{event}}}:meta", self.prefix);
-            let epoch: Option<u64> =
-                redis::cmd("HGET").arg(&meta).arg("epoch").query_async(&mut self.connection).await?;
-            let Some(epoch) = epoch else { break };
-            let raw = self.transaction(event, &meta, epoch).await?;
-            if raw.epoch == Some(epoch) && raw.seats.contains_key("v") {
-                return Ok(raw.into_gate(epoch));
+        let meta = format!("{}:{{{event}}}:meta", self.prefix);
+        let mut reads = 0;
+        loop {
+            let why = match self.epoch(&meta).await? {
+                None => "nothing is known of the event; or TE_KEY_PREFIX is another",
+                Some(epoch) => {
+                    let raw = self.transaction(event, &meta, epoch).await?;
+                    match raw.cold(epoch) {
+                        None => return Ok(raw.into_gate(epoch)),
+                        Some(why) => why,
+                    }
+                }
+            };
+            reads += 1;
+            if reads == READS_MAX {
+                return Err(Error::GateCold(event.to_owned(), why));
             }
+            sleep(READ_AGAIN_AFTER).await;
         }
-        Err(Error::GateCold(event.to_owned()))
+    }
+
+    async fn epoch(&mut self, meta: &str) -> Result<Option<u64>, Error> {
+        Ok(redis::cmd("HGET").arg(meta).arg("epoch").query_async(&mut self.connection).await?)
     }
 
     // MULTI/EXEC: no script runs between the reads. The epoch is read again, as it names the keys.
@@ -128,15 +145,16 @@ impl Reader {
         let mut pipe = redis::pipe();
         pipe.atomic();
         pipe.cmd("TIME");
-        pipe.cmd("HGET").arg(meta).arg("epoch");
+        pipe.cmd("INFO").arg("replication");
+        pipe.cmd("HGETALL").arg(meta);
         pipe.cmd("HGETALL").arg(key("seats"));
         pipe.cmd("GET").arg(key("map"));
         pipe.cmd("HGETALL").arg(key("reservations"));
         pipe.cmd("ZRANGE").arg(key("expiry")).arg(0).arg(-1).arg("WITHSCORES");
         pipe.cmd("HGETALL").arg(key("customers"));
         pipe.cmd("XREVRANGE").arg(key("log")).arg("+").arg("-").arg("COUNT").arg(LOG_ENTRIES_MAX);
-        let (time, epoch, seats, map, reservations, due, customers, log) =
+        let (time, redis, meta, seats, map, reservations, due, customers, log) =
             pipe.query_async(&mut self.connection).await?;
-        Ok(parse::Raw { time, epoch, seats, map, reservations, due, customers, log })
+        Ok(parse::Raw { time, redis, meta, seats, map, reservations, due, customers, log })
     }
 }

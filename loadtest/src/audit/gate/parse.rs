@@ -2,10 +2,17 @@ use std::collections::HashMap;
 
 use super::{Change, Gate, Reservation, Seat};
 
+/// The field or member that every key keeps, so that a lost key is seen.
+const SENTINEL: &str = "!";
+/// The field of the seats that holds the version; it is their sentinel, too.
+const VERSION: &str = "v";
+
 /// The gate's records as Redis hands them out.
 pub(super) struct Raw {
     pub(super) time: (i64, i64),
-    pub(super) epoch: Option<u64>,
+    /// What INFO says of Redis's replication.
+    pub(super) redis: String,
+    pub(super) meta: HashMap<String, String>,
     pub(super) seats: HashMap<String, String>,
     pub(super) map: Option<Vec<u8>>,
     pub(super) reservations: HashMap<String, String>,
@@ -16,7 +23,27 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    pub(super) fn into_gate(self, epoch: u64) -> Gate {
+    /// Why the gate is no witness now: what it says is a hint until it is rebuilt.
+    pub(super) fn cold(&self, epoch: u64) -> Option<&'static str> {
+        if self.meta.get("epoch") != Some(&epoch.to_string()) || self.meta.contains_key("frozen") {
+            return Some("it is being rebuilt");
+        }
+        let replid = self.redis.lines().find_map(|line| line.strip_prefix("master_replid:"));
+        if replid.map(str::trim) != self.meta.get("incarnation").map(String::as_str) {
+            return Some("Redis restarted, and the gate was not rebuilt yet");
+        }
+        let whole = self.seats.contains_key(VERSION)
+            && self.map.is_some()
+            && self.reservations.contains_key(SENTINEL)
+            && self.customers.contains_key(SENTINEL)
+            && self.due.iter().any(|(id, _)| id == SENTINEL);
+        (!whole).then_some("some of its keys are lost")
+    }
+
+    pub(super) fn into_gate(mut self, epoch: u64) -> Gate {
+        self.reservations.remove(SENTINEL);
+        self.customers.remove(SENTINEL);
+        self.due.retain(|(id, _)| id != SENTINEL);
         let (seconds, micros) = self.time;
         let mut gate = Gate {
             epoch,
@@ -27,7 +54,7 @@ impl Raw {
             ..Gate::default()
         };
         for (field, value) in self.seats {
-            if field == "v" {
+            if field == VERSION {
                 match value.parse() {
                     Ok(version) => gate.version = version,
                     Err(_) => gate.unreadable.push(format!("seats v = {value}")),
@@ -60,7 +87,9 @@ fn seat(value: &str) -> Option<Seat> {
     let words: Vec<&str> = value.split(' ').collect();
     match words[..] {
         ["H", deadline, id] => Some(Seat::Held { deadline_ms: deadline.parse().ok()?, id: id.to_owned() }),
-        ["C", _, id] => Some(Seat::Confirming { id: id.to_owned() }),
+        ["C", deadline, id] => {
+            Some(Seat::Confirming { deadline_ms: deadline.parse().ok()?, id: id.to_owned() })
+        }
         ["S", id] => Some(Seat::Sold { id: id.to_owned() }),
         ["B"] => Some(Seat::Blocked),
         _ => None,
@@ -98,7 +127,7 @@ mod tests {
     #[test]
     fn seats_are_read() {
         assert_eq!(seat("H 17 1.2"), Some(Seat::Held { deadline_ms: 17, id: "1.2".into() }));
-        assert_eq!(seat("C 17 1.2"), Some(Seat::Confirming { id: "1.2".into() }));
+        assert_eq!(seat("C 17 1.2"), Some(Seat::Confirming { deadline_ms: 17, id: "1.2".into() }));
         assert_eq!(seat("S 1.2"), Some(Seat::Sold { id: "1.2".into() }));
         assert_eq!(seat("B"), Some(Seat::Blocked));
         for wrong in ["", "H", "H x 1.2", "S", "B 1", "F"] {
@@ -126,20 +155,54 @@ mod tests {
         assert_eq!(change("7-0", &fields("n 3")), None);
     }
 
+    fn text<const N: usize>(pairs: [(&str, &str); N]) -> HashMap<String, String> {
+        pairs.map(|(k, v)| (k.into(), v.into())).into()
+    }
+
+    fn raw() -> Raw {
+        Raw {
+            time: (1, 500_000),
+            redis: "# Replication\r\nmaster_replid:abc\r\n".into(),
+            meta: text([("epoch", "1"), ("incarnation", "abc")]),
+            seats: text([("v", "3"), ("0", "B")]),
+            map: Some(vec![0b1100_0000]),
+            reservations: text([("!", "1")]),
+            due: vec![("1.1".into(), 7.0), ("!".into(), f64::INFINITY)],
+            customers: [("!".to_owned(), 1), ("ann".to_owned(), 2)].into(),
+            log: vec![("2-0".into(), vec![]), ("1-0".into(), ["s", "3", "n", "0"].map(String::from).into())],
+        }
+    }
+
+    #[test]
+    fn sentinels_are_no_records() {
+        let gate = raw().into_gate(1);
+        assert_eq!((gate.now_ms, gate.version, gate.seats.len(), gate.log.len()), (1500, 3, 1, 1));
+        assert_eq!((gate.reservations.len(), gate.due_ms.len(), gate.customers.len()), (0, 1, 1));
+    }
+
     #[test]
     fn what_is_unreadable_is_kept() {
-        let raw = Raw {
-            time: (1, 500_000),
-            epoch: Some(1),
-            seats: [("v", "3"), ("0", "B"), ("1", "?")].map(|(k, v)| (k.into(), v.into())).into(),
-            map: None,
-            reservations: [("1.1".to_owned(), "?".to_owned())].into(),
-            due: Vec::new(),
-            customers: HashMap::new(),
-            log: vec![("2-0".into(), vec![]), ("1-0".into(), ["s", "3", "n", "0"].map(String::from).into())],
+        let mut raw = raw();
+        raw.seats.insert("1".into(), "?".into());
+        raw.reservations.insert("1.1".into(), "?".into());
+        assert_eq!(raw.into_gate(1).unreadable.len(), 3, "and an entry of the log");
+    }
+
+    #[test]
+    fn a_cold_gate_is_no_witness() {
+        assert_eq!(raw().cold(1), None);
+        let cold = |breaks: fn(&mut Raw)| {
+            let mut raw = raw();
+            breaks(&mut raw);
+            raw.cold(1).is_some()
         };
-        let gate = raw.into_gate(1);
-        assert_eq!((gate.now_ms, gate.version, gate.seats.len(), gate.log.len()), (1500, 3, 1, 1));
-        assert_eq!(gate.unreadable.len(), 3);
+        assert!(raw().cold(2).is_some());
+        assert!(cold(|raw| drop(raw.meta.insert("frozen".into(), "2".into()))));
+        assert!(cold(|raw| raw.redis = "master_replid:def".into()));
+        assert!(cold(|raw| drop(raw.seats.remove("v"))));
+        assert!(cold(|raw| raw.map = None));
+        assert!(cold(|raw| drop(raw.reservations.remove("!"))));
+        assert!(cold(|raw| raw.customers.clear()));
+        assert!(cold(|raw| raw.due.clear()));
     }
 }
