@@ -173,3 +173,6 @@ fn hold_ttl(settings: &SalesSettings) -> Result<Duration, Error> {
     });
     ttl.ok_or(Error::Incomplete("GetEvent", "hold_ttl"))
 }
+
+#[cfg(test)]
+mod tests;
