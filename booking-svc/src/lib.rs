@@ -3,6 +3,8 @@
 pub mod booking;
 pub mod domain;
 pub mod gate;
+pub mod identity;
+pub mod limits;
 pub mod tasks;
 pub mod vault;
 pub mod venue;
