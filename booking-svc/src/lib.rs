@@ -3,6 +3,7 @@
 pub mod booking;
 pub mod domain;
 pub mod gate;
+pub mod grpc;
 pub mod identity;
 pub mod limits;
 pub mod tasks;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// A call without `grpc-timeout` is answered within this.
 pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(5);
+/// The same for CreateEvent, which stores up to 100,000 seats.
+pub const DEADLINE_CREATE_EVENT: Duration = Duration::from_secs(30);
 /// The longest `grpc-timeout` that is honoured: a call keeps its place in [`CALLS_MAX_DEFAULT`] meanwhile.
 pub const DEADLINE_MAX: Duration = Duration::from_secs(60);
 
@@ -94,7 +96,8 @@ const fn before(a: Duration, b: Duration) -> bool {
 
 // The caller hears "repeat the call" from us, not a deadline from the edge.
 const _: () = assert!(before(DECISION_WAIT_DEFAULT, DEADLINE_DEFAULT));
-const _: () = assert!(before(DEADLINE_DEFAULT, DEADLINE_MAX));
+const _: () = assert!(before(DEADLINE_DEFAULT, DEADLINE_CREATE_EVENT));
+const _: () = assert!(before(DEADLINE_CREATE_EVENT, DEADLINE_MAX));
 // The sweeper does not decide over a Confirm whose caller still waits.
 const _: () = assert!(before(DECISION_WAIT_DEFAULT, CONFIRM_WINDOW_DEFAULT));
 const _: () = assert!(before(DECISION_WAIT_DEFAULT, GRACE_WORK));

@@ -151,6 +151,7 @@ fn read(path: &Path, trust: &Trust) -> Result<(Stamp, Keys), JwksError> {
 }
 
 /// The key as we use it; `None` for keys that are for something else.
+#[allow(clippy::wildcard_enum_match_arm)] // The library adds kinds of keys as it likes.
 fn usable(jwk: &Jwk, trust: &Trust) -> Result<Option<Key>, &'static str> {
     let (algorithm, name) = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),

@@ -7,16 +7,14 @@ use super::*;
 
 /// A private key for tests, and its algorithm.
 pub(crate) fn signer(algorithm: Algorithm) -> EncodingKey {
-    let rsa = || EncodingKey::from_rsa_pem(include_bytes!("testdata/rsa.pem"));
-    let ec = || EncodingKey::from_ec_pem(include_bytes!("testdata/ec.pem"));
-    let ed = || EncodingKey::from_ed_pem(include_bytes!("testdata/ed.pem"));
-    match algorithm {
-        Algorithm::RS256 => rsa(),
-        Algorithm::ES256 => ec(),
-        Algorithm::EdDSA => ed(),
-        other => panic!("{other:?}"),
-    }
-    .unwrap()
+    let pair = [
+        (Algorithm::RS256, EncodingKey::from_rsa_pem(include_bytes!("testdata/rsa.pem"))),
+        (Algorithm::ES256, EncodingKey::from_ec_pem(include_bytes!("testdata/ec.pem"))),
+        (Algorithm::EdDSA, EncodingKey::from_ed_pem(include_bytes!("testdata/ed.pem"))),
+    ]
+    .into_iter()
+    .find(|(of, _)| *of == algorithm);
+    pair.unwrap().1.unwrap()
 }
 
 /// The public half as a JWK.

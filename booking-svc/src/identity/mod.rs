@@ -102,7 +102,7 @@ pub enum Auth {
     /// Not at all: for development only.
     Off,
     /// By an access token.
-    Jwt(Verifier),
+    Jwt(Box<Verifier>),
 }
 
 impl Auth {

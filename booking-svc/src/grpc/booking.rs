@@ -1,0 +1,140 @@
+use ticketengine::v1::{self, booking_service_server::BookingService};
+use tonic::{Request, Response, Status};
+
+use super::{caller, convert};
+use crate::{
+    booking::{Claim, Engine, Error, Owner},
+    domain::{EventId, ReservationId, SeatSet},
+    identity::{Caller, access},
+};
+
+/// `BookingService`: each method converts, calls its use case, and converts back.
+pub(super) struct Booking {
+    pub(super) engine: Engine,
+}
+
+/// A claim on a reservation that the caller holds and pays for himself, or for the customer that it names.
+fn claim(caller: &Caller, id: &str, token: String, customer: &str) -> Result<Claim, Status> {
+    let owner = Owner::Customer(access::customer(caller, customer)?);
+    Ok(Claim { id: convert::id("reservation_id", id)?, owner, token: convert::token(token) })
+}
+
+#[tonic::async_trait]
+impl BookingService for Booking {
+    async fn reserve(
+        &self,
+        request: Request<v1::ReserveRequest>,
+    ) -> Result<Response<v1::ReserveResponse>, Status> {
+        let (caller, wire) = caller(request)?;
+        let customer = access::customer(&caller, &wire.customer_id)?;
+        let event = convert::id("event_id", &wire.event_id)?;
+        let request = convert::id("request_id", &wire.request_id)?;
+        let seats = SeatSet::new(wire.seat_ids).map_err(Error::from)?;
+        let hold = self.engine.reserve(event, seats, request, customer).await?;
+        Ok(Response::new(v1::ReserveResponse {
+            reservation: Some(convert::reservation(hold.reservation)),
+            reservation_token: hold.token,
+        }))
+    }
+
+    async fn extend(
+        &self,
+        request: Request<v1::ExtendRequest>,
+    ) -> Result<Response<v1::ExtendResponse>, Status> {
+        let (caller, wire) = caller(request)?;
+        let claim = claim(&caller, &wire.reservation_id, wire.reservation_token, &wire.customer_id)?;
+        let hold = self.engine.extend(claim).await?;
+        Ok(Response::new(v1::ExtendResponse {
+            reservation: Some(convert::reservation(hold.reservation)),
+            reservation_token: hold.token,
+        }))
+    }
+
+    async fn release(
+        &self,
+        request: Request<v1::ReleaseRequest>,
+    ) -> Result<Response<v1::ReleaseResponse>, Status> {
+        let (caller, wire) = caller(request)?;
+        let claim = claim(&caller, &wire.reservation_id, wire.reservation_token, &wire.customer_id)?;
+        let reservation = convert::reservation(self.engine.release(claim).await?);
+        Ok(Response::new(v1::ReleaseResponse { reservation: Some(reservation) }))
+    }
+
+    async fn confirm(
+        &self,
+        request: Request<v1::ConfirmRequest>,
+    ) -> Result<Response<v1::ConfirmResponse>, Status> {
+        let (caller, wire) = caller(request)?;
+        let claim = claim(&caller, &wire.reservation_id, wire.reservation_token, &wire.customer_id)?;
+        let payment = convert::id("payment_reference", &wire.payment_reference)?;
+        let booking = convert::booking(self.engine.confirm(claim, payment).await?);
+        Ok(Response::new(v1::ConfirmResponse { booking: Some(booking) }))
+    }
+
+    async fn cancel(
+        &self,
+        request: Request<v1::CancelRequest>,
+    ) -> Result<Response<v1::CancelResponse>, Status> {
+        let (caller, wire) = caller(request)?;
+        let owner = access::owner(&caller, &wire.customer_id)?;
+        let id = convert::id("booking_id", &wire.booking_id)?;
+        let booking = convert::booking(self.engine.cancel(id, owner).await?);
+        Ok(Response::new(v1::CancelResponse { booking: Some(booking) }))
+    }
+
+    async fn get_reservation(
+        &self,
+        request: Request<v1::GetReservationRequest>,
+    ) -> Result<Response<v1::GetReservationResponse>, Status> {
+        let (caller, wire) = caller(request)?;
+        let owner = access::owner(&caller, &wire.customer_id)?;
+        let id = convert::id("reservation_id", &wire.reservation_id)?;
+        let claim = Claim { id, owner, token: convert::token(wire.reservation_token) };
+        let reservation = convert::reservation(self.engine.reservation(claim).await?);
+        Ok(Response::new(v1::GetReservationResponse { reservation: Some(reservation) }))
+    }
+
+    async fn get_booking(
+        &self,
+        request: Request<v1::GetBookingRequest>,
+    ) -> Result<Response<v1::GetBookingResponse>, Status> {
+        let (caller, wire) = caller(request)?;
+        let owner = access::owner(&caller, &wire.customer_id)?;
+        let id = convert::id("booking_id", &wire.booking_id)?;
+        let booking = convert::booking(self.engine.booking(id, owner).await?);
+        Ok(Response::new(v1::GetBookingResponse { booking: Some(booking) }))
+    }
+
+    async fn list_bookings(
+        &self,
+        request: Request<v1::ListBookingsRequest>,
+    ) -> Result<Response<v1::ListBookingsResponse>, Status> {
+        let (caller, wire) = caller(request)?;
+        let owner = access::owner(&caller, &wire.customer_id)?;
+        let event = convert::id("event_id", &wire.event_id)?;
+        let (limit, after) = convert::page::<ReservationId>(wire.page_size, &wire.page_token)?;
+        convert::same_event(&event, after.as_ref().map(|id| &id.event))?;
+        let page = self.engine.bookings(event, owner, after, limit).await?;
+        let next = convert::next_page(page.more, page.items.last(), |last| last.item.id.to_string());
+        Ok(Response::new(v1::ListBookingsResponse {
+            bookings: page.items.into_iter().map(convert::booking).collect(),
+            next_page_token: next,
+        }))
+    }
+
+    async fn get_seat_map(
+        &self,
+        request: Request<v1::GetSeatMapRequest>,
+    ) -> Result<Response<v1::GetSeatMapResponse>, Status> {
+        let wire = request.into_inner();
+        let event: EventId = convert::id("event_id", &wire.event_id)?;
+        let layout = async {
+            if wire.states_only {
+                return Ok(None);
+            }
+            self.engine.layout(&event).await.map(|layout| Some(convert::layout(&layout)))
+        };
+        let (layout, states) = tokio::try_join!(layout, self.engine.seat_states(&event))?;
+        Ok(Response::new(v1::GetSeatMapResponse { layout, states: Some(convert::seat_states(states)) }))
+    }
+}

@@ -1,0 +1,157 @@
+//! The record of calls: one metric, and one log line where something is wrong.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::Response;
+use opentelemetry::{
+    KeyValue,
+    metrics::{Histogram, Meter},
+};
+use tokio::time::Instant;
+use tonic::{Code, Status, body::Body};
+use tracing::{debug, error, warn};
+
+use crate::{identity::Rpc, limits::OUTAGE_LOG_EVERY};
+
+/// Where calls are recorded.
+pub struct Calls {
+    durations: Histogram<f64>,
+    outages: Throttle,
+}
+
+impl Calls {
+    /// Records to `rpc.server.call.duration`, as the semantic conventions of OpenTelemetry name it.
+    pub fn new(meter: &Meter) -> Self {
+        let durations = meter
+            .f64_histogram("rpc.server.call.duration")
+            .with_unit("s")
+            .with_description("How long calls took, up to the headers of the answer.")
+            .build();
+        Self { durations, outages: Throttle::default() }
+    }
+
+    fn record(&self, rpc: Option<Rpc>, code: Code, took: Duration) {
+        // A path that nobody has must not become a label.
+        let method = rpc.map_or("_OTHER", Rpc::name);
+        self.durations.record(
+            took.as_secs_f64(),
+            &[
+                KeyValue::new("rpc.system.name", "grpc"),
+                KeyValue::new("rpc.method", method),
+                KeyValue::new("rpc.response.status_code", name(code)),
+            ],
+        );
+    }
+
+    fn log(&self, rpc: Option<Rpc>, status: &Status) {
+        let (rpc, message, code) = (rpc.map_or("_OTHER", Rpc::name), status.message(), name(status.code()));
+        match status.code() {
+            Code::Ok => {}
+            Code::Internal | Code::Unknown | Code::DataLoss => error!(rpc, code, message, "call failed"),
+            Code::Unavailable | Code::DeadlineExceeded => {
+                if let Some(silenced) = self.outages.pass(Instant::now()) {
+                    warn!(rpc, code, message, silenced, "call not served");
+                }
+            }
+            Code::Cancelled
+            | Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::ResourceExhausted
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::Unauthenticated => debug!(rpc, code, message, "call refused"),
+        }
+    }
+}
+
+/// A call under way. Dropped before its end, it counts as cancelled: the client went away.
+pub(super) struct Call<'a> {
+    calls: &'a Calls,
+    rpc: Option<Rpc>,
+    started: Instant,
+    code: Code,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn begin(calls: &'a Calls, rpc: Option<Rpc>, started: Instant) -> Self {
+        Self { calls, rpc, started, code: Code::Cancelled }
+    }
+
+    pub(super) fn end(mut self, answer: Response<Body>) -> Response<Body> {
+        // Answers that went well carry their status in the trailers.
+        let status = Status::from_header_map(answer.headers());
+        self.code = status.as_ref().map_or(Code::Ok, Status::code);
+        if let Some(status) = status {
+            self.calls.log(self.rpc, &status);
+        }
+        answer
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.calls.record(self.rpc, self.code, self.started.elapsed());
+    }
+}
+
+/// Lets one log line through per [`OUTAGE_LOG_EVERY`] and counts the others.
+#[derive(Default)]
+struct Throttle(Mutex<(Option<Instant>, u64)>);
+
+impl Throttle {
+    /// How many were silenced since the last that passed; `None` silences this one too.
+    fn pass(&self, now: Instant) -> Option<u64> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, silenced) = &mut *state;
+        if last.is_some_and(|last| now < last + OUTAGE_LOG_EVERY) {
+            *silenced += 1;
+            return None;
+        }
+        *last = Some(now);
+        Some(std::mem::take(silenced))
+    }
+}
+
+/// As the gRPC documents write it.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_one_line_a_second() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        assert_eq!(throttle.pass(start), Some(0));
+        assert_eq!(throttle.pass(start), None);
+        assert_eq!(throttle.pass(start + OUTAGE_LOG_EVERY / 2), None);
+        assert_eq!(throttle.pass(start + OUTAGE_LOG_EVERY), Some(2));
+    }
+}

@@ -1,0 +1,135 @@
+//! What every call passes before its handler: deadline, place, caller. And what every answer passes: name, metric, log.
+
+use std::{
+    convert::Infallible,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+use tonic::{Status, body::Body};
+use tower::{Layer, Service, ServiceExt};
+
+use super::{
+    calls::{Call, Calls},
+    deadline, status,
+};
+use crate::identity::{Auth, Rpc, access};
+
+/// Wraps all services of a server. One for the whole process: its places are shared by all connections.
+#[derive(Clone)]
+pub struct FrontLayer(Arc<Front>);
+
+struct Front {
+    auth: Arc<Auth>,
+    /// One place a call under way. Nobody waits for one: a call that finds none is shed.
+    places: Semaphore,
+    calls: Arc<Calls>,
+}
+
+impl FrontLayer {
+    /// Lets `calls_max` calls in at a time.
+    pub fn new(auth: Arc<Auth>, calls_max: usize, calls: Arc<Calls>) -> Self {
+        Self(Arc::new(Front { auth, places: Semaphore::new(calls_max), calls }))
+    }
+}
+
+impl<S> Layer<S> for FrontLayer {
+    type Service = FrontService<S>;
+
+    fn layer(&self, inner: S) -> FrontService<S> {
+        FrontService { inner, front: Arc::clone(&self.0) }
+    }
+}
+
+/// See [`FrontLayer`].
+#[derive(Clone)]
+pub struct FrontService<S> {
+    inner: S,
+    front: Arc<Front>,
+}
+
+impl<S> Service<Request<Body>> for FrontService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The clone may not be ready; the one that was asked is.
+        let clone = self.inner.clone();
+        let inner = mem::replace(&mut self.inner, clone);
+        let front = Arc::clone(&self.front);
+        // Read here: tonic starts its own timer right after this, and ours must be first (its own answers CANCELLED).
+        let started = Instant::now();
+        Box::pin(async move { Ok(front.answer(inner, request, started).await) })
+    }
+}
+
+impl Front {
+    async fn answer<S>(&self, inner: S, request: Request<Body>, started: Instant) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let rpc = Rpc::from_path(request.uri().path());
+        let call = Call::begin(&self.calls, rpc, started);
+        let Some(rpc) = rpc else {
+            return call.end(status::unimplemented().into_http());
+        };
+        let bound = deadline::of(rpc, request.headers());
+        let answer = match timeout_at(started + bound, self.pass(rpc, inner, request)).await {
+            Ok(Ok(answer)) => named(answer),
+            Ok(Err(refusal)) => refusal.into_http(),
+            Err(_) => status::deadline_exceeded(bound).into_http(),
+        };
+        call.end(answer)
+    }
+
+    async fn pass<S>(&self, rpc: Rpc, inner: S, mut request: Request<Body>) -> Result<Response<Body>, Status>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let place = self.places.try_acquire();
+        if place.is_err() && !rpc.is_health() {
+            let message = "the service is full; try again shortly";
+            return Err(status::overloaded(message, "calls").status());
+        }
+        // Calls that are open to all do not look at tokens: a stale one must not stand in the way.
+        if access::roles(rpc).is_some() {
+            let caller = self.auth.caller(request.headers())?;
+            access::admit(rpc, &caller)?;
+            request.extensions_mut().insert(caller);
+        }
+        match inner.oneshot(request).await {
+            Ok(answer) => Ok(answer),
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// An answer that tonic made by itself gets the details that ours have.
+fn named(answer: Response<Body>) -> Response<Body> {
+    let headers = answer.headers();
+    let bare = headers.contains_key(Status::GRPC_STATUS) && !headers.contains_key("grpc-status-details-bin");
+    match Status::from_header_map(headers).filter(|status| bare && status.code() != tonic::Code::Ok) {
+        Some(status) => status::named(&status).into_http(),
+        None => answer,
+    }
+}
+
+#[cfg(test)]
+#[path = "front_tests.rs"]
+mod tests;
