@@ -1,6 +1,8 @@
 //! The booking service: gRPC in front of a Redis gate (level 1) and a PostgreSQL vault (level 2).
 
 pub mod booking;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod gate;
 pub mod grpc;
@@ -8,4 +10,121 @@ pub mod identity;
 pub mod limits;
 pub mod tasks;
 pub mod vault;
+pub mod telemetry;
 pub mod venue;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use opentelemetry::metrics::Meter;
+use opentelemetry_sdk::error::OTelSdkError;
+use tokio::net::TcpListener;
+use tracing::{error, info, warn};
+
+use booking::Engine;
+use config::{Config, EngineSettings, Secret, Stores};
+use identity::Auth;
+use tasks::Tasks;
+use telemetry::Metrics;
+
+/// Why the service does not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken, or not ours.
+    #[error("can not listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The metrics can not be set up.
+    #[error("metrics: {0}")]
+    Metrics(#[from] OTelSdkError),
+    /// The gRPC server can not be set up.
+    #[error(transparent)]
+    Grpc(#[from] grpc::Error),
+}
+
+/// The tasks of one service, in the order in which they end.
+#[derive(Clone, Default)]
+pub struct Crew {
+    /// Critical sections between the stores: they are waited for.
+    pub work: Tasks,
+    /// Loops: they are told to stop.
+    pub daemons: Tasks,
+}
+
+impl Crew {
+    /// Ends the tasks when nothing asks for new ones any more: work first, because it needs the loops.
+    pub async fn stop(&self) {
+        if !self.work.stop(limits::GRACE_WORK).await {
+            warn!("some decisions were still open; the other replicas' sweepers settle them");
+        }
+        if !self.daemons.stop(limits::GRACE_DAEMONS).await {
+            warn!("a background task did not stop in time");
+        }
+    }
+}
+
+/// Serves until `shutdown`, then stops: not serving, no new calls, calls under way, critical sections, loops.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let (crew, metrics) = (Crew::default(), Metrics::new()?);
+    let meter = metrics.meter();
+    if let Some(address) = config.metrics_listen {
+        serve_metrics(&metrics, address, &crew.daemons).await?;
+    }
+    match &*config.auth {
+        Auth::Off => {
+            warn!("TE_AUTH=off: EVERYBODY MAY DO EVERYTHING; never run this where others can reach it");
+        }
+        Auth::Jwt(_) => follow_jwks(Arc::clone(&config.auth), &crew.daemons),
+    }
+    let engine = build(&config.stores, &config.engine, &crew, &meter).await?;
+    if let Ok(address) = listener.local_addr() {
+        info!(%address, tls = config.grpc.tls.is_some(), "listening for gRPC");
+    }
+    let served = grpc::serve(config.grpc, engine, config.auth, &meter, listener, shutdown).await;
+    crew.stop().await;
+    info!("stopped");
+    Ok(served?)
+}
+
+/// Connects the stores and starts the use cases: the one place where the parts meet.
+#[allow(unused_variables)]
+pub async fn build(
+    stores: &Stores,
+    settings: &EngineSettings,
+    crew: &Crew,
+    meter: &Meter,
+) -> Result<Engine, StartError> {
+    Ok(Engine {})
+}
+
+/// Brings the database up to date; names the migrations that it lacked.
+#[allow(unused_variables)]
+pub async fn migrate(database_url: &Secret) -> Result<Vec<String>, StartError> {
+    Ok(Vec::new())
+}
+
+async fn serve_metrics(metrics: &Metrics, address: SocketAddr, daemons: &Tasks) -> Result<(), StartError> {
+    let listen = |error| StartError::Listen(address, error);
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    info!(address = %listener.local_addr().map_err(listen)?, "serving /metrics");
+    let server = metrics.serve(listener, daemons.stopping());
+    daemons.spawn("metrics", async move {
+        if let Err(error) = server.await {
+            error!(%error, "/metrics is not served any more");
+        }
+    });
+    Ok(())
+}
+
+fn follow_jwks(auth: Arc<Auth>, daemons: &Tasks) {
+    let stop = daemons.stopping();
+    daemons.spawn("jwks", async move {
+        if let Auth::Jwt(verifier) = &*auth
+            && let Some(jwks) = verifier.jwks()
+        {
+            jwks.follow(stop).await;
+        }
+    });
+}

@@ -85,6 +85,8 @@ pub const PAGE_SIZE_MAX: u32 = 200;
 /// Shortest secret: the strength of SHA-256.
 pub const SECRET_BYTES_MIN: usize = 32;
 
+/// The most connections to one store.
+pub const CONNECTIONS_MAX: u32 = 1_000;
 /// Connections to PostgreSQL.
 pub const DATABASE_CONNECTIONS_DEFAULT: u32 = 16;
 /// Connections to Redis; each carries many calls at once.

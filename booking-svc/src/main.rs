@@ -1,1 +1,21 @@
-fn main() {}
+//! `booking-svc`: see `booking-svc --help`.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use booking_svc::cli::{Cli, Failure};
+use tokio::runtime::Runtime;
+
+fn main() -> ExitCode {
+    let result = Cli::read(std::env::args_os())
+        .and_then(|cli| Runtime::new().map_err(Failure::from)?.block_on(cli.run()));
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    // Nothing is left to be done where the terminal is gone.
+    let _ = match &failure {
+        Failure::Shown(text) => write!(io::stdout(), "{text}"),
+        failure => writeln!(io::stderr(), "booking-svc: {failure}"),
+    };
+    ExitCode::from(failure.exit_code())
+}

@@ -1,0 +1,214 @@
+//! The command line.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    Crew, StartError, booking, build,
+    config::{self, Config, DatabaseArgs, EngineSettings, JwtArgs, LogArgs, ServeArgs, StoreArgs},
+    domain::{CustomerId, EventId},
+    identity::{Mint, Role},
+    migrate, serve,
+    telemetry::{self, Metrics},
+    venue,
+};
+
+/// Seat reservations: holds in Redis, bookings in PostgreSQL, gRPC in front.
+#[derive(Debug, Parser)]
+#[command(name = "booking-svc", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve gRPC until SIGTERM or SIGINT.
+    Serve(Box<ServeArgs>),
+    /// Bring the database up to date.
+    Migrate(DatabaseArgs),
+    /// Manage events.
+    #[command(subcommand)]
+    Event(EventCommand),
+    /// Make access tokens for development.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum EventCommand {
+    /// Create an event from a venue file.
+    Load(Box<LoadArgs>),
+}
+
+#[derive(Args, Debug)]
+struct LoadArgs {
+    /// Venue file (JSON).
+    file: PathBuf,
+    /// Instead of the id in the file.
+    #[arg(long)]
+    event_id: Option<EventId>,
+    /// Open the sale at once.
+    #[arg(long)]
+    open_sales: bool,
+    #[command(flatten)]
+    stores: StoreArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Print a token signed with TE_JWT_SECRET.
+    Mint(MintArgs),
+}
+
+#[derive(Args, Debug)]
+struct MintArgs {
+    /// What the holder may be; may be repeated.
+    #[arg(long = "role", required = true)]
+    roles: Vec<Role>,
+    /// Who holds it; for the role customer, the customer.
+    #[arg(long = "sub")]
+    subject: CustomerId,
+    /// For how long.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "1h")]
+    ttl: Duration,
+    #[command(flatten)]
+    jwt: JwtArgs,
+}
+
+/// Why a command failed. [`Self::exit_code`] tells a script which kind it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Help or the version was asked for: no failure at all.
+    #[error("{0}")]
+    Shown(String),
+    /// The command line can not be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Setting(#[from] config::Error),
+    /// The service did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The venue file can not be loaded.
+    #[error("{0} {1}")]
+    Venue(String, venue::Error),
+    /// The use case refused.
+    #[error(transparent)]
+    Refused(#[from] booking::Error),
+    /// The token can not be signed.
+    #[error("the token can not be signed: {0}")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+    /// Standard output or the signals are not there.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Failure {
+    /// 64 for what the caller has to mend on the command line or in the environment, as in sysexits.h.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Shown(_) => 0,
+            Self::Usage(_) | Self::Setting(_) => 64,
+            Self::Venue(..) => 65,
+            Self::Start(_) | Self::Refused(_) | Self::Sign(_) | Self::Io(_) => 1,
+        }
+    }
+}
+
+impl Cli {
+    /// Reads the command line and the environment. A mistake is one line.
+    pub fn read<T: Into<std::ffi::OsString> + Clone>(
+        args: impl IntoIterator<Item = T>,
+    ) -> Result<Self, Failure> {
+        Self::try_parse_from(args).map_err(|error| {
+            let text = error.to_string();
+            let shown = [
+                ErrorKind::DisplayHelp,
+                ErrorKind::DisplayVersion,
+                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+            ];
+            if shown.contains(&error.kind()) {
+                return Failure::Shown(text);
+            }
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let line = first.split_whitespace().collect::<Vec<_>>().join(" ");
+            Failure::Usage(line.trim_start_matches("error: ").to_owned())
+        })
+    }
+
+    /// Does what the command line says.
+    pub async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Serve(args) => run_server((*args).try_into()?).await,
+            Command::Migrate(args) => {
+                let applied = migrate(&args.try_into()?).await?;
+                applied.iter().try_for_each(|name| say(format_args!("applied {name}")))?;
+                Ok(say(format_args!("the database is up to date"))?)
+            }
+            Command::Event(EventCommand::Load(args)) => load(*args).await,
+            Command::Token(TokenCommand::Mint(args)) => mint(&args),
+        }
+    }
+}
+
+async fn run_server(config: Config) -> Result<(), Failure> {
+    telemetry::log(&config.log);
+    // Before binding, so that a signal during the start is not lost.
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let shutdown = async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    let address = config.listen;
+    let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
+    Ok(serve(config, listener, shutdown).await?)
+}
+
+async fn load(args: LoadArgs) -> Result<(), Failure> {
+    let (stores, settings) = (args.stores.try_into()?, EngineSettings::for_command());
+    telemetry::log(&args.log.try_into()?);
+    let path = args.file.display().to_string();
+    let mut new = venue::load(&args.file).map_err(|error| Failure::Venue(path, error))?;
+    new.id = args.event_id.unwrap_or(new.id);
+
+    let (crew, metrics) = (Crew::default(), Metrics::new().map_err(StartError::from)?);
+    let engine = build(&stores, &settings, &crew, &metrics.meter()).await?;
+    let mut event = engine.create_event(new).await?;
+    if args.open_sales && !event.sales_open {
+        event = engine.set_sales_open(&event.id, true).await?;
+    }
+    crew.stop().await;
+    let sales = if event.sales_open { "open" } else { "closed" };
+    Ok(say(format_args!("event {}: {} seats, sales {sales}", event.id, event.seat_count))?)
+}
+
+fn mint(args: &MintArgs) -> Result<(), Failure> {
+    let trust = args.jwt.trust()?;
+    let secret = args.jwt.required_secret()?.expose().as_bytes();
+    let mint = Mint { subject: args.subject.as_str(), roles: &args.roles, ttl: args.ttl };
+    Ok(say(format_args!("{}", mint.sign(&trust, secret)?))?)
+}
+
+fn say(line: std::fmt::Arguments<'_>) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
+#[cfg(test)]
+#[path = "cli_tests.rs"]
+mod tests;

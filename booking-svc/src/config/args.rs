@@ -1,0 +1,158 @@
+//! The settings as they come: options of the command line, each also by environment variable.
+//!
+//! Clap checks what has a shape of its own; [`super::Config`] checks the rest, so that every refusal is one line and none
+//! repeats a secret.
+
+#![allow(missing_docs)] // The comments are the help; a flattened group has none.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
+use humantime::parse_duration;
+
+use super::Secret;
+use crate::limits;
+
+/// Settings of `serve`.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// Where gRPC is served.
+    #[arg(long, env = "TE_LISTEN", default_value = "127.0.0.1:50051")]
+    pub listen: SocketAddr,
+    /// Where Prometheus finds /metrics; not served where absent.
+    #[arg(long, env = "TE_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub stores: StoreArgs,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// How callers prove who they are; "off" is for development only.
+    #[arg(long, env = "TE_AUTH", value_enum, default_value = "jwt")]
+    pub auth: AuthMode,
+    #[command(flatten)]
+    pub jwt: JwtArgs,
+    /// JWKS file with the public keys of RS256, ES256 and EdDSA tokens; re-read when it changes.
+    #[arg(long, env = "TE_JWKS_FILE")]
+    pub jwks_file: Option<PathBuf>,
+    /// Server certificate chain (PEM). With it, TLS is on.
+    #[arg(long, env = "TE_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the server certificate (PEM).
+    #[arg(long, env = "TE_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Clients must show a certificate of this CA (PEM).
+    #[arg(long, env = "TE_TLS_CLIENT_CA")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Calls under way at once; more are refused with OVERLOADED.
+    #[arg(long, env = "TE_CALLS_MAX", default_value_t = limits::CALLS_MAX_DEFAULT)]
+    pub calls_max: usize,
+    /// Closes connections of this age, such as 10m, so that clients spread over replicas again. Off by default.
+    #[arg(long, env = "TE_CONNECTION_AGE_MAX", value_parser = parse_duration)]
+    pub connection_age_max: Option<Duration>,
+    /// At a stop, how long calls under way may take.
+    #[arg(long, env = "TE_GRACE", value_parser = parse_duration, default_value = "10s")]
+    pub grace: Duration,
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Where the stores are.
+#[derive(Args, Clone, Debug)]
+pub struct StoreArgs {
+    /// Level 1: redis://[user:password@]host:port[/db].
+    #[arg(long, env = "TE_REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<Secret>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Begins every key in Redis.
+    #[arg(long, env = "TE_KEY_PREFIX", default_value = "te")]
+    pub key_prefix: String,
+    /// Connections to Redis; many calls share one.
+    #[arg(long, env = "TE_REDIS_CONNECTIONS", default_value_t = limits::REDIS_CONNECTIONS_DEFAULT)]
+    pub redis_connections: u32,
+    /// Connections to PostgreSQL.
+    #[arg(long, env = "TE_DATABASE_CONNECTIONS", default_value_t = limits::DATABASE_CONNECTIONS_DEFAULT)]
+    pub database_connections: u32,
+    /// Start on a PostgreSQL that may lose what it has acknowledged.
+    #[arg(long, env = "TE_ALLOW_UNSAFE_DURABILITY", value_parser = BoolishValueParser::new(),
+          action = ArgAction::Set, num_args = 0..=1, default_value = "off", default_missing_value = "on")]
+    pub allow_unsafe_durability: bool,
+}
+
+/// Where the vault is.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseArgs {
+    /// Level 2: postgres://user:password@host:port/database.
+    #[arg(long, env = "TE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<Secret>,
+}
+
+/// How reservations behave.
+#[derive(Args, Clone, Debug)]
+pub struct EngineArgs {
+    /// Secrets of reservation tokens, comma-separated: the first signs, all verify. At least 32 bytes each.
+    #[arg(long, env = "TE_TOKEN_SECRET", hide_env_values = true)]
+    pub token_secret: Option<Secret>,
+    /// How long a begun Confirm may stay undecided before it is decided void.
+    #[arg(long, env = "TE_CONFIRM_WINDOW", value_parser = parse_duration, default_value = "10s")]
+    pub confirm_window: Duration,
+    /// How long a Confirm waits for its decision before the caller is told to repeat it.
+    #[arg(long, env = "TE_DECISION_WAIT", value_parser = parse_duration, default_value = "3s")]
+    pub decision_wait: Duration,
+    /// How long ended reservations are remembered, for late repeats.
+    #[arg(long, env = "TE_TOMBSTONE_TTL", value_parser = parse_duration, default_value = "10m")]
+    pub tombstone_ttl: Duration,
+    /// After a loss of Redis's memory, free seats wait until lost holds have ended (on), or are sold at once (off).
+    #[arg(long, env = "TE_QUARANTINE", value_parser = BoolishValueParser::new(),
+          action = ArgAction::Set, default_value = "on")]
+    pub quarantine: bool,
+    /// Between two passes of the sweeper; 0s switches it off.
+    #[arg(long, env = "TE_SWEEP_EVERY", value_parser = parse_duration, default_value = "250ms")]
+    pub sweep_every: Duration,
+    /// Between two comparisons of Redis and PostgreSQL; 0s switches them off.
+    #[arg(long, env = "TE_RECONCILE_EVERY", value_parser = parse_duration, default_value = "30s")]
+    pub reconcile_every: Duration,
+}
+
+/// Which access tokens are trusted.
+#[derive(Args, Clone, Debug)]
+pub struct JwtArgs {
+    /// Secret of HS256 tokens, at least 32 bytes.
+    #[arg(long, env = "TE_JWT_SECRET", hide_env_values = true)]
+    pub jwt_secret: Option<Secret>,
+    /// Required issuer of tokens (iss).
+    #[arg(long, env = "TE_JWT_ISSUER")]
+    pub jwt_issuer: Option<String>,
+    /// Required audience of tokens (aud).
+    #[arg(long, env = "TE_JWT_AUDIENCE")]
+    pub jwt_audience: Option<String>,
+}
+
+/// What is logged, to standard error.
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// Filter, such as info or booking_svc=debug,info.
+    #[arg(long = "log", env = "TE_LOG", default_value = "info")]
+    pub filter: String,
+    /// How lines look.
+    #[arg(long = "log-format", env = "TE_LOG_FORMAT", value_enum, default_value = "human")]
+    pub format: LogFormat,
+}
+
+/// How callers prove who they are.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// By an access token.
+    Jwt,
+    /// Not at all.
+    Off,
+}
+
+/// How log lines look.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}

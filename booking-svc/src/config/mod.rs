@@ -1,0 +1,308 @@
+//! The settings, checked: whoever holds a [`Config`] can bind and serve.
+
+mod args;
+mod secret;
+
+pub use args::{AuthMode, DatabaseArgs, EngineArgs, JwtArgs, LogArgs, LogFormat, ServeArgs, StoreArgs};
+pub use secret::Secret;
+
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    grpc,
+    identity::{Auth, Jwks, Trust, Verifier},
+    limits,
+};
+
+/// A setting that is missing or wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} {problem}")]
+pub struct Error {
+    setting: &'static str,
+    problem: String,
+}
+
+fn wrong(setting: &'static str, problem: impl Into<String>) -> Error {
+    Error { setting, problem: problem.into() }
+}
+
+/// Settings of `serve`. Files that they name have been read.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where gRPC is served.
+    pub listen: SocketAddr,
+    /// Where metrics are served.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where the stores are.
+    pub stores: Stores,
+    /// How reservations behave.
+    pub engine: EngineSettings,
+    /// How callers prove who they are.
+    pub auth: Arc<Auth>,
+    /// The gRPC server.
+    pub grpc: grpc::Options,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Where the stores are.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    /// Level 1.
+    pub redis_url: Secret,
+    /// Level 2.
+    pub database_url: Secret,
+    /// Begins every key in Redis.
+    pub key_prefix: String,
+    /// Connections to Redis.
+    pub redis_connections: u32,
+    /// Connections to PostgreSQL.
+    pub database_connections: u32,
+    /// Start on a PostgreSQL that may lose what it has acknowledged.
+    pub allow_unsafe_durability: bool,
+}
+
+/// How reservations behave.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// Sign (the first) and verify (all) reservation tokens; none where nothing is reserved.
+    pub token_secrets: Vec<Secret>,
+    /// How long a begun Confirm may stay undecided.
+    pub confirm_window: Duration,
+    /// How long a Confirm waits for its decision.
+    pub decision_wait: Duration,
+    /// How long ended reservations are remembered.
+    pub tombstone_ttl: Duration,
+    /// Whether free seats wait after a loss.
+    pub quarantine: bool,
+    /// Between two passes of the sweeper; `None` switches it off.
+    pub sweep_every: Option<Duration>,
+    /// Between two comparisons of the stores; `None` switches them off.
+    pub reconcile_every: Option<Duration>,
+}
+
+impl EngineSettings {
+    /// For a command that manages events and ends: it reserves nothing, and leaves healing to the replicas.
+    pub fn for_command() -> Self {
+        Self {
+            token_secrets: Vec::new(),
+            confirm_window: limits::CONFIRM_WINDOW_DEFAULT,
+            decision_wait: limits::DECISION_WAIT_DEFAULT,
+            tombstone_ttl: limits::TOMBSTONE_TTL_DEFAULT,
+            quarantine: true,
+            sweep_every: None,
+            reconcile_every: None,
+        }
+    }
+}
+
+/// What is logged.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// A filter that has been parsed once.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+impl TryFrom<ServeArgs> for Config {
+    type Error = Error;
+
+    fn try_from(args: ServeArgs) -> Result<Self, Error> {
+        let auth = Arc::new(auth(&args)?);
+        let tls = tls(&args)?;
+        if args.calls_max == 0 || args.calls_max > tokio::sync::Semaphore::MAX_PERMITS {
+            return Err(wrong("TE_CALLS_MAX", "must be at least 1"));
+        }
+        if args.connection_age_max.is_some_and(|age| age < Duration::from_secs(1)) {
+            return Err(wrong("TE_CONNECTION_AGE_MAX", "must be at least 1 s"));
+        }
+        Ok(Self {
+            listen: args.listen,
+            metrics_listen: args.metrics_listen,
+            stores: args.stores.try_into()?,
+            engine: args.engine.try_into()?,
+            auth,
+            grpc: grpc::Options {
+                tls,
+                calls_max: args.calls_max,
+                connection_age_max: args.connection_age_max,
+                grace: args.grace,
+            },
+            log: args.log.try_into()?,
+        })
+    }
+}
+
+impl TryFrom<StoreArgs> for Stores {
+    type Error = Error;
+
+    fn try_from(args: StoreArgs) -> Result<Self, Error> {
+        let redis_url = required("TE_REDIS_URL", args.redis_url)?;
+        if !["redis://", "rediss://"].iter().any(|scheme| redis_url.expose().starts_with(scheme)) {
+            return Err(wrong("TE_REDIS_URL", "must begin with redis:// or rediss://"));
+        }
+        let prefix_ok = |byte: u8| byte.is_ascii_alphanumeric() || b":_-.".contains(&byte);
+        if !(1..=32).contains(&args.key_prefix.len()) || !args.key_prefix.bytes().all(prefix_ok) {
+            return Err(wrong("TE_KEY_PREFIX", "must be 1 to 32 letters, digits, or one of : _ - ."));
+        }
+        for (setting, connections) in [
+            ("TE_REDIS_CONNECTIONS", args.redis_connections),
+            ("TE_DATABASE_CONNECTIONS", args.database_connections),
+        ] {
+            if !(1..=limits::CONNECTIONS_MAX).contains(&connections) {
+                let problem = format!("must be between 1 and {}", limits::CONNECTIONS_MAX);
+                return Err(wrong(setting, problem));
+            }
+        }
+        Ok(Self {
+            redis_url,
+            database_url: args.database.try_into()?,
+            key_prefix: args.key_prefix,
+            redis_connections: args.redis_connections,
+            database_connections: args.database_connections,
+            allow_unsafe_durability: args.allow_unsafe_durability,
+        })
+    }
+}
+
+impl TryFrom<DatabaseArgs> for Secret {
+    type Error = Error;
+
+    fn try_from(args: DatabaseArgs) -> Result<Self, Error> {
+        required("TE_DATABASE_URL", args.database_url)
+    }
+}
+
+impl TryFrom<EngineArgs> for EngineSettings {
+    type Error = Error;
+
+    fn try_from(args: EngineArgs) -> Result<Self, Error> {
+        let secrets = required("TE_TOKEN_SECRET", args.token_secret)?;
+        let token_secrets: Vec<Secret> = secrets
+            .expose()
+            .split(',')
+            .map(|secret| secret.trim().parse().unwrap_or_else(|e| match e {}))
+            .collect();
+        token_secrets.iter().try_for_each(|secret| long_enough("TE_TOKEN_SECRET", secret))?;
+        if args.decision_wait.is_zero() || args.decision_wait >= limits::DEADLINE_DEFAULT {
+            return Err(wrong(
+                "TE_DECISION_WAIT",
+                "must be more than 0 and less than 5s, the deadline of a call",
+            ));
+        }
+        if args.confirm_window <= args.decision_wait {
+            return Err(wrong("TE_CONFIRM_WINDOW", "must be more than TE_DECISION_WAIT"));
+        }
+        if args.tombstone_ttl <= args.confirm_window {
+            return Err(wrong("TE_TOMBSTONE_TTL", "must be more than TE_CONFIRM_WINDOW"));
+        }
+        if args.sweep_every >= Duration::from_secs(1) {
+            return Err(wrong("TE_SWEEP_EVERY", "must be less than 1s; 0s switches the sweeper off"));
+        }
+        let on = |every: Duration| Some(every).filter(|every| !every.is_zero());
+        Ok(Self {
+            token_secrets,
+            confirm_window: args.confirm_window,
+            decision_wait: args.decision_wait,
+            tombstone_ttl: args.tombstone_ttl,
+            quarantine: args.quarantine,
+            sweep_every: on(args.sweep_every),
+            reconcile_every: on(args.reconcile_every),
+        })
+    }
+}
+
+impl TryFrom<LogArgs> for Log {
+    type Error = Error;
+
+    fn try_from(LogArgs { filter, format }: LogArgs) -> Result<Self, Error> {
+        EnvFilter::try_new(&filter).map_err(|error| wrong("TE_LOG", error.to_string()))?;
+        Ok(Self { filter, format })
+    }
+}
+
+impl JwtArgs {
+    /// Issuer and audience; a token without them could be meant for somebody else.
+    pub fn trust(&self) -> Result<Trust, Error> {
+        let text = |setting, text: &Option<String>| {
+            text.clone().filter(|text| !text.is_empty()).ok_or_else(|| wrong(setting, "is not set"))
+        };
+        let issuer = text("TE_JWT_ISSUER", &self.jwt_issuer)?;
+        Ok(Trust { issuer, audience: text("TE_JWT_AUDIENCE", &self.jwt_audience)? })
+    }
+
+    /// The secret of HS256 tokens, if one is set.
+    pub fn secret(&self) -> Result<Option<&Secret>, Error> {
+        let secret = self.jwt_secret.as_ref().filter(|secret| !secret.expose().is_empty());
+        secret.map(|secret| long_enough("TE_JWT_SECRET", secret).map(|()| secret)).transpose()
+    }
+
+    /// The same, for those who can not do without.
+    pub fn required_secret(&self) -> Result<&Secret, Error> {
+        self.secret()?.ok_or_else(|| wrong("TE_JWT_SECRET", "is not set"))
+    }
+}
+
+fn auth(args: &ServeArgs) -> Result<Auth, Error> {
+    if args.auth == AuthMode::Off {
+        return Ok(Auth::Off);
+    }
+    let (trust, secret) = (args.jwt.trust()?, args.jwt.secret()?);
+    let jwks = given(args.jwks_file.as_deref());
+    let jwks = jwks.map(|path| Jwks::open(path, &trust)).transpose();
+    let jwks = jwks.map_err(|error| wrong("TE_JWKS_FILE", error.to_string()))?;
+    if secret.is_none() && jwks.is_none() {
+        return Err(wrong("TE_JWT_SECRET", "or TE_JWKS_FILE must be set (or TE_AUTH=off for development)"));
+    }
+    Ok(Auth::Jwt(Box::new(Verifier::new(&trust, secret.map(|secret| secret.expose().as_bytes()), jwks))))
+}
+
+fn tls(args: &ServeArgs) -> Result<Option<ServerTlsConfig>, Error> {
+    let read = |setting, path: &Path| {
+        fs::read(path).map_err(|error| wrong(setting, format!("{}: {error}", path.display())))
+    };
+    let ca = given(args.tls_client_ca.as_deref());
+    let (cert, key) = match (given(args.tls_cert.as_deref()), given(args.tls_key.as_deref())) {
+        (Some(cert), Some(key)) => (read("TE_TLS_CERT", cert)?, read("TE_TLS_KEY", key)?),
+        (None, None) if ca.is_none() => return Ok(None),
+        (None, _) => return Err(wrong("TE_TLS_CERT", "must be set for TLS")),
+        (Some(_), None) => return Err(wrong("TE_TLS_KEY", "must be set together with TE_TLS_CERT")),
+    };
+    let mut tls = ServerTlsConfig::new().identity(Identity::from_pem(cert, key));
+    if let Some(ca) = ca {
+        tls = tls.client_ca_root(Certificate::from_pem(read("TE_TLS_CLIENT_CA", ca)?));
+    }
+    // Builds the acceptor once, so that a broken file stops the start before anything is bound.
+    match Server::builder().tls_config(tls.clone()) {
+        Ok(_) => Ok(Some(tls)),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            Err(wrong("TE_TLS_CERT, TE_TLS_KEY or TE_TLS_CLIENT_CA", format!("does not work: {cause}")))
+        }
+    }
+}
+
+/// An empty path stands for none: that is how a variable is unset in many tools.
+fn given(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
+fn required(setting: &'static str, secret: Option<Secret>) -> Result<Secret, Error> {
+    secret.filter(|secret| !secret.expose().is_empty()).ok_or_else(|| wrong(setting, "is not set"))
+}
+
+fn long_enough(setting: &'static str, secret: &Secret) -> Result<(), Error> {
+    if secret.expose().len() < limits::SECRET_BYTES_MIN {
+        let min = limits::SECRET_BYTES_MIN;
+        return Err(wrong(setting, format!("is too short: a secret has at least {min} bytes")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

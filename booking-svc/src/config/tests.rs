@@ -1,0 +1,102 @@
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use super::*;
+
+#[derive(Parser)]
+struct Command {
+    #[command(flatten)]
+    args: ServeArgs,
+}
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A command line that works; later options replace earlier ones of the same name.
+fn config(changes: &[(&str, &str)]) -> Result<Config, Error> {
+    let mut options = vec![
+        ("--redis-url", "redis://:hunter2@127.0.0.1:1"),
+        ("--database-url", "postgres://te:hunter2@127.0.0.1:1/te"),
+        ("--token-secret", SECRET),
+        ("--jwt-secret", SECRET),
+        ("--jwt-issuer", "issuer"),
+        ("--jwt-audience", "audience"),
+    ];
+    for (name, value) in changes {
+        options.retain(|(present, _)| present != name);
+        options.push((name, value));
+    }
+    let options = options.iter().flat_map(|(name, value)| [*name, *value]);
+    // Not the environment of whoever runs the tests.
+    let command = Command::command().mut_args(|arg| arg.env(None::<&str>));
+    let matches = command.try_get_matches_from(std::iter::once("serve").chain(options)).unwrap();
+    Command::from_arg_matches(&matches).unwrap().args.try_into()
+}
+
+fn wrong_with(changes: &[(&str, &str)]) -> String {
+    config(changes).unwrap_err().to_string()
+}
+
+#[test]
+fn the_defaults_are_the_limits() {
+    let config = config(&[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:50051");
+    assert_eq!(config.engine.decision_wait, limits::DECISION_WAIT_DEFAULT);
+    assert_eq!(config.engine.confirm_window, limits::CONFIRM_WINDOW_DEFAULT);
+    assert_eq!(config.engine.tombstone_ttl, limits::TOMBSTONE_TTL_DEFAULT);
+    assert_eq!(config.engine.sweep_every, Some(limits::SWEEP_EVERY_DEFAULT));
+    assert_eq!(config.engine.reconcile_every, Some(limits::RECONCILE_EVERY_DEFAULT));
+    assert_eq!(config.grpc.grace, limits::GRACE_DEFAULT);
+    assert!(config.engine.quarantine && !config.stores.allow_unsafe_durability);
+    assert!(config.grpc.tls.is_none() && config.grpc.connection_age_max.is_none());
+}
+
+#[test]
+fn a_wrong_setting_is_named() {
+    let table: [(&[(&str, &str)], &str); 21] = [
+        (&[("--redis-url", "")], "TE_REDIS_URL is not set"),
+        (&[("--redis-url", "http://x")], "TE_REDIS_URL must begin with redis:// or rediss://"),
+        (&[("--database-url", "")], "TE_DATABASE_URL is not set"),
+        (&[("--token-secret", "")], "TE_TOKEN_SECRET is not set"),
+        (&[("--token-secret", "short")], "TE_TOKEN_SECRET is too short: a secret has at least 32 bytes"),
+        (&[("--token-secret", &format!("{SECRET},"))], "TE_TOKEN_SECRET is too short"),
+        (&[("--jwt-secret", "short")], "TE_JWT_SECRET is too short"),
+        (&[("--jwt-secret", "")], "TE_JWT_SECRET or TE_JWKS_FILE must be set"),
+        (&[("--jwt-issuer", "")], "TE_JWT_ISSUER is not set"),
+        (&[("--jwt-audience", "")], "TE_JWT_AUDIENCE is not set"),
+        (&[("--jwks-file", "/nowhere/jwks.json")], "TE_JWKS_FILE /nowhere/jwks.json: No such file"),
+        (&[("--key-prefix", "a{b}")], "TE_KEY_PREFIX must be"),
+        (&[("--redis-connections", "0")], "TE_REDIS_CONNECTIONS must be between 1 and 1000"),
+        (&[("--calls-max", "0")], "TE_CALLS_MAX must be at least 1"),
+        (&[("--decision-wait", "5s")], "TE_DECISION_WAIT must be"),
+        (&[("--confirm-window", "3s")], "TE_CONFIRM_WINDOW must be more than TE_DECISION_WAIT"),
+        (&[("--sweep-every", "1s")], "TE_SWEEP_EVERY must be less than 1s"),
+        (&[("--log", "booking_svc=loud")], "TE_LOG"),
+        (&[("--tls-cert", "/nowhere/cert.pem")], "TE_TLS_KEY must be set together with TE_TLS_CERT"),
+        (&[("--tls-client-ca", "/nowhere/ca.pem")], "TE_TLS_CERT must be set for TLS"),
+        (
+            &[("--tls-cert", "/dev/null"), ("--tls-key", "/dev/null")],
+            "TE_TLS_CERT, TE_TLS_KEY or TE_TLS_CLIENT_CA",
+        ),
+    ];
+    for (changes, expected) in table {
+        let line = wrong_with(changes);
+        assert!(line.starts_with(expected), "{changes:?}: {line}");
+        assert!(!line.contains('\n'), "{line}");
+    }
+}
+
+#[test]
+fn authentication_is_off_only_when_told_so() {
+    let off = [("--auth", "off"), ("--jwt-secret", ""), ("--jwt-issuer", ""), ("--jwt-audience", "")];
+    assert!(matches!(*config(&off).unwrap().auth, Auth::Off));
+    assert!(matches!(*config(&[]).unwrap().auth, Auth::Jwt(_)));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let config = config(&[("--token-secret", &format!("{SECRET}, {SECRET}"))]).unwrap();
+    assert_eq!(config.engine.token_secrets.len(), 2);
+    let text = format!("{config:?}");
+    assert!(!text.contains("hunter2") && !text.contains(SECRET), "{text}");
+    let short = wrong_with(&[("--token-secret", "hunter2")]);
+    assert!(!short.contains("hunter2"), "{short}");
+}
