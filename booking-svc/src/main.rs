@@ -12,10 +12,12 @@ fn main() -> ExitCode {
     let result = Cli::read(std::env::args_os())
         .and_then(|cli| Runtime::new().map_err(Failure::from)?.block_on(cli.run()));
     let Err(failure) = result else { return ExitCode::SUCCESS };
+    let line = failure.to_string();
     // Nothing is left to be done where the terminal is gone.
-    let _ = match &failure {
-        Failure::Shown(text) => write!(io::stdout(), "{text}"),
-        failure => writeln!(io::stderr(), "booking-svc: {failure}"),
+    let _ = if failure.exit_code() == 0 {
+        write!(io::stdout(), "{line}")
+    } else {
+        writeln!(io::stderr(), "booking-svc: {line}")
     };
     ExitCode::from(failure.exit_code())
 }

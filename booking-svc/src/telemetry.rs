@@ -1,5 +1,7 @@
 //! Logs and metrics.
 
+use std::io::{IsTerminal, stderr};
+
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_sdk::{
@@ -19,8 +21,10 @@ const SECONDS: [f64; 14] =
 
 /// Logs to standard error. Only the program calls this, once: it is the process's own.
 pub fn log(Log { filter, format }: &Log) {
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr);
     match format {
         LogFormat::Human => lines.init(),
         LogFormat::Json => lines.json().init(),

@@ -132,7 +132,7 @@ pub struct JwtArgs {
 #[derive(Args, Clone, Debug)]
 pub struct LogArgs {
     /// Filter, such as info or booking_svc=debug,info.
-    #[arg(long = "log", env = "TE_LOG", default_value = "info")]
+    #[arg(long = "log", env = "TE_LOG", default_value = "info,opentelemetry_sdk=warn")]
     pub filter: String,
     /// How lines look.
     #[arg(long = "log-format", env = "TE_LOG_FORMAT", value_enum, default_value = "human")]

@@ -2,8 +2,10 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     mem,
-    pin::Pin,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -20,7 +22,10 @@ use super::{
     calls::{Call, Calls},
     deadline, status,
 };
-use crate::identity::{Auth, Rpc, access};
+use crate::{
+    booking::Error,
+    identity::{Auth, Rpc, access},
+};
 
 /// Wraps all services of a server. One for the whole process: its places are shared by all connections.
 #[derive(Clone)]
@@ -90,7 +95,8 @@ impl Front {
             return call.end(status::unimplemented().into_http());
         };
         let bound = deadline::of(rpc, request.headers());
-        let answer = match timeout_at(started + bound, self.pass(rpc, inner, request)).await {
+        let passed = unless_it_panics(self.pass(rpc, inner, request));
+        let answer = match timeout_at(started + bound, passed).await {
             Ok(Ok(answer)) => named(answer),
             Ok(Err(refusal)) => refusal.into_http(),
             Err(_) => status::deadline_exceeded(bound).into_http(),
@@ -118,6 +124,18 @@ impl Front {
             Err(never) => match never {},
         }
     }
+}
+
+/// A handler that panics is a bug, but its caller still hears an answer instead of a broken stream.
+async fn unless_it_panics(
+    work: impl Future<Output = Result<Response<Body>, Status>>,
+) -> Result<Response<Body>, Status> {
+    let mut work = pin!(work);
+    let poll = |cx: &mut Context<'_>| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Error::Internal.into())))
+    };
+    poll_fn(poll).await
 }
 
 /// An answer that tonic made by itself gets the details that ours have.

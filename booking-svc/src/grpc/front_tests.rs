@@ -100,3 +100,14 @@ async fn callers_are_checked_before_the_handler() {
         assert_eq!(call(&front, request(rpc, &headers), NOW).await, expected, "{rpc} with {token:?}");
     }
 }
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_of_one_call() {
+    let front = front(Auth::Off, 1);
+    let handler = service_fn(|_: Request<Body>| async { panic!("a bug") });
+    let answer = front.layer(handler).oneshot(request(RESERVE, &[])).await.unwrap();
+    let status = Status::from_header_map(answer.headers()).unwrap();
+    assert_eq!(status.code(), Code::Internal);
+    assert_eq!(status.get_details_error_info().unwrap().reason, "INTERNAL");
+    assert_eq!(call(&front, request(RESERVE, &[]), NOW).await, OK, "its place is free");
+}
