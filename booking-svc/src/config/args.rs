@@ -59,7 +59,7 @@ pub struct ServeArgs {
 /// Where the stores are.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArgs {
-    /// Level 1: redis://[user:password@]host:port[/db].
+    /// Level 1, such as redis://user:password@host:port/0.
     #[arg(long, env = "TE_REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
     #[command(flatten)]

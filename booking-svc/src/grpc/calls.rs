@@ -47,13 +47,13 @@ impl Calls {
     }
 
     fn log(&self, rpc: Option<Rpc>, status: &Status) {
-        let (rpc, message, code) = (rpc.map_or("_OTHER", Rpc::name), status.message(), name(status.code()));
+        let (rpc, why, code) = (rpc.map_or("_OTHER", Rpc::name), status.message(), name(status.code()));
         match status.code() {
             Code::Ok => {}
-            Code::Internal | Code::Unknown | Code::DataLoss => error!(rpc, code, message, "call failed"),
+            Code::Internal | Code::Unknown | Code::DataLoss => error!(rpc, code, why, "call failed"),
             Code::Unavailable | Code::DeadlineExceeded => {
                 if let Some(silenced) = self.outages.pass(Instant::now()) {
-                    warn!(rpc, code, message, silenced, "call not served");
+                    warn!(rpc, code, why, silenced, "call not served");
                 }
             }
             Code::Cancelled
@@ -66,7 +66,7 @@ impl Calls {
             | Code::Aborted
             | Code::OutOfRange
             | Code::Unimplemented
-            | Code::Unauthenticated => debug!(rpc, code, message, "call refused"),
+            | Code::Unauthenticated => debug!(rpc, code, why, "call refused"),
         }
     }
 }
