@@ -13,7 +13,7 @@ pub mod vault;
 pub mod telemetry;
 pub mod venue;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc};
 
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::error::OTelSdkError;
@@ -78,7 +78,22 @@ pub async fn serve(
         }
         Auth::Jwt(_) => follow_jwks(Arc::clone(&config.auth), &crew.daemons),
     }
-    let engine = build(&config.stores, &config.engine, &crew, &meter).await?;
+    let mut shutdown = pin!(shutdown);
+    // Stores may take their time; a stop must not have to wait for them.
+    let engine = tokio::select! {
+        engine = build(&config.stores, &config.engine, &crew, &meter) => engine,
+        () = &mut shutdown => {
+            crew.stop().await;
+            return Ok(());
+        }
+    };
+    let engine = match engine {
+        Ok(engine) => engine,
+        Err(error) => {
+            crew.stop().await;
+            return Err(error);
+        }
+    };
     if let Ok(address) = listener.local_addr() {
         info!(%address, tls = config.grpc.tls.is_some(), "listening for gRPC");
     }

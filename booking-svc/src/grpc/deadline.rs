@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::{
-    identity::Rpc,
+    identity::{Rpc, access},
     limits::{DEADLINE_CREATE_EVENT, DEADLINE_DEFAULT, DEADLINE_MAX},
 };
 
@@ -13,7 +13,9 @@ use crate::{
 pub(super) fn of(rpc: Rpc, headers: &HeaderMap) -> Duration {
     let default = if rpc == Rpc::CreateEvent { DEADLINE_CREATE_EVENT } else { DEADLINE_DEFAULT };
     let sent = headers.get("grpc-timeout").and_then(|value| parse(value.to_str().ok()?));
-    sent.unwrap_or(default).min(DEADLINE_MAX)
+    // Who needs no token can not keep a place for long.
+    let longest = if access::roles(rpc).is_some() { DEADLINE_MAX } else { default };
+    sent.unwrap_or(default).min(longest)
 }
 
 /// At most eight digits and a unit, by the gRPC protocol.
@@ -53,6 +55,9 @@ mod tests {
             assert_eq!(bound(nonsense), DEADLINE_DEFAULT, "{nonsense:?}");
         }
         assert_eq!(of(Rpc::Reserve, &HeaderMap::new()), DEADLINE_DEFAULT);
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-timeout", "60S".parse().unwrap());
+        assert_eq!(of(Rpc::GetSeatMap, &headers), DEADLINE_DEFAULT);
         assert_eq!(of(Rpc::CreateEvent, &HeaderMap::new()), DEADLINE_CREATE_EVENT);
     }
 }

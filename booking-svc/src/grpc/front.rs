@@ -12,7 +12,7 @@ use std::{
 
 use http::{Request, Response};
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
 use tonic::{Status, body::Body};
@@ -35,13 +35,17 @@ struct Front {
     auth: Arc<Auth>,
     /// One place a call under way. Nobody waits for one: a call that finds none is shed.
     places: Semaphore,
+    /// Of them, those for calls that are open to all: strangers can not crowd out customers.
+    open_places: Semaphore,
     calls: Arc<Calls>,
 }
 
 impl FrontLayer {
     /// Lets `calls_max` calls in at a time.
     pub fn new(auth: Arc<Auth>, calls_max: usize, calls: Arc<Calls>) -> Self {
-        Self(Arc::new(Front { auth, places: Semaphore::new(calls_max), calls }))
+        let places = Semaphore::new(calls_max);
+        let open_places = Semaphore::new((calls_max / 2).max(1));
+        Self(Arc::new(Front { auth, places, open_places, calls }))
     }
 }
 
@@ -108,13 +112,11 @@ impl Front {
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let place = self.places.try_acquire();
-        if place.is_err() && !rpc.is_health() {
-            let message = "the service is full; try again shortly";
-            return Err(status::overloaded(message, "calls").status());
-        }
+        let open = access::roles(rpc).is_none();
+        let _open_place = if open && !rpc.is_health() { Some(place(&self.open_places)?) } else { None };
+        let _place = if rpc.is_health() { None } else { Some(place(&self.places)?) };
         // Calls that are open to all do not look at tokens: a stale one must not stand in the way.
-        if access::roles(rpc).is_some() {
+        if !open {
             let caller = self.auth.caller(request.headers())?;
             access::admit(rpc, &caller)?;
             request.extensions_mut().insert(caller);
@@ -124,6 +126,11 @@ impl Front {
             Err(never) => match never {},
         }
     }
+}
+
+fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, Status> {
+    let full = "the service is full; try again shortly";
+    places.try_acquire().map_err(|_| status::overloaded(full, "calls").status())
 }
 
 /// A handler that panics is a bug, but its caller still hears an answer instead of a broken stream.

@@ -31,7 +31,8 @@ fn request(rpc: &str, headers: &[(&str, &str)]) -> Request<Body> {
 /// Sends a request through the layer to a handler that answers after `delay`, without a body.
 async fn call(front: &FrontLayer, request: Request<Body>, delay: Duration) -> (Code, Option<String>) {
     let handler = service_fn(move |request: Request<Body>| async move {
-        assert!(request.uri().path().contains("Health") || request.extensions().get::<Caller>().is_some());
+        let open = Rpc::from_path(request.uri().path()).is_some_and(|rpc| access::roles(rpc).is_none());
+        assert!(open || request.extensions().get::<Caller>().is_some());
         tokio::time::sleep(delay).await;
         Ok(Response::new(Body::empty()))
     });
@@ -76,6 +77,16 @@ async fn a_full_service_sheds_at_once_but_answers_probes() {
     let (first, second, (shed, probe)) = tokio::join!(busy(), busy(), shed);
     assert_eq!((first, second, probe), (OK, OK, OK));
     assert_eq!(shed, refused(Code::Unavailable, "OVERLOADED"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_can_not_crowd_out_customers() {
+    let front = front(Auth::Off, 4);
+    let browse = || call(&front, request(Rpc::GetSeatMap.name(), &[]), Duration::from_secs(1));
+    let (first, second, third, buy) =
+        tokio::join!(browse(), browse(), browse(), call(&front, request(RESERVE, &[]), NOW));
+    assert_eq!((first, second, buy), (OK, OK, OK));
+    assert_eq!(third, refused(Code::Unavailable, "OVERLOADED"));
 }
 
 #[tokio::test]
