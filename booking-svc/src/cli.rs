@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     Crew, StartError, booking, build,
     config::{self, Config, DatabaseArgs, EngineSettings, JwtArgs, LogArgs, ServeArgs, StoreArgs},
-    domain::{CustomerId, EventId},
+    domain::{CustomerId, EventId, SalesSettings},
     identity::{Mint, Role},
     migrate, serve,
     telemetry::{self, Metrics},
@@ -57,6 +57,9 @@ struct LoadArgs {
     /// Instead of the id in the file.
     #[arg(long)]
     event_id: Option<EventId>,
+    /// Instead of the hold time in the file, such as 5s; the longest hold follows it.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    hold_ttl: Option<Duration>,
     /// Open the sale at once.
     #[arg(long)]
     open_sales: bool,
@@ -186,6 +189,10 @@ async fn load(args: LoadArgs) -> Result<(), Failure> {
     let path = args.file.display().to_string();
     let mut new = venue::load(&args.file).map_err(|error| Failure::Venue(path, error))?;
     new.id = args.event_id.unwrap_or(new.id);
+    if let Some(hold_ttl) = args.hold_ttl {
+        new.settings.hold_ttl = hold_ttl;
+        new.settings.hold_max = hold_ttl * SalesSettings::HOLD_MAX_FACTOR_DEFAULT;
+    }
 
     let (crew, metrics) = (Crew::default(), Metrics::new().map_err(StartError::from)?);
     let engine = build(&stores, &settings, &crew, &metrics.meter()).await?;

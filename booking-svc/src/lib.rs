@@ -9,8 +9,8 @@ pub mod grpc;
 pub mod identity;
 pub mod limits;
 pub mod tasks;
-pub mod vault;
 pub mod telemetry;
+pub mod vault;
 pub mod venue;
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc};
@@ -22,9 +22,11 @@ use tracing::{error, info, warn};
 
 use booking::Engine;
 use config::{Config, EngineSettings, Secret, Stores};
+use gate::Gate;
 use identity::Auth;
 use tasks::Tasks;
 use telemetry::Metrics;
+use vault::Vault;
 
 /// Why the service does not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,12 @@ pub enum StartError {
     /// The metrics can not be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] OTelSdkError),
+    /// Redis can not be reached, or must not be used.
+    #[error("Redis: {0}")]
+    Gate(#[from] gate::Error),
+    /// PostgreSQL can not be reached, or must not be used.
+    #[error("PostgreSQL: {0}")]
+    Vault(#[from] vault::Error),
     /// The gRPC server can not be set up.
     #[error(transparent)]
     Grpc(#[from] grpc::Error),
@@ -104,20 +112,41 @@ pub async fn serve(
 }
 
 /// Connects the stores and starts the use cases: the one place where the parts meet.
-#[allow(unused_variables)]
 pub async fn build(
     stores: &Stores,
     settings: &EngineSettings,
     crew: &Crew,
     meter: &Meter,
 ) -> Result<Engine, StartError> {
-    Ok(Engine {})
+    let gate = gate::Options {
+        url: stores.redis_url.expose().into(),
+        prefix: stores.key_prefix.clone(),
+        connections: stores.redis_connections,
+        pool_wait: limits::POOL_WAIT,
+        tombstone_ttl: settings.tombstone_ttl,
+    };
+    let vault = vault::Options {
+        connections: stores.database_connections,
+        pool_wait: limits::POOL_WAIT,
+        allow_unsafe_durability: stores.allow_unsafe_durability,
+        ..vault::Options::new(stores.database_url.expose())
+    };
+    let (gate, vault) = (Gate::connect(&gate).await?, Vault::connect(vault, &crew.daemons).await?);
+    let options = booking::Options {
+        token_secrets: settings.token_secrets.iter().map(|secret| secret.expose().into()).collect(),
+        confirm_window: settings.confirm_window,
+        decision_wait: settings.decision_wait,
+        quarantine: settings.quarantine,
+        sweep_every: settings.sweep_every,
+        reconcile_every: settings.reconcile_every,
+        steps: settings.steps.clone(),
+    };
+    Ok(Engine::start(gate, vault, meter, crew.work.clone(), crew.daemons.clone(), options))
 }
 
 /// Brings the database up to date; names the migrations that it lacked.
-#[allow(unused_variables)]
 pub async fn migrate(database_url: &Secret) -> Result<Vec<String>, StartError> {
-    Ok(Vec::new())
+    Ok(vault::migrate(database_url.expose()).await?)
 }
 
 async fn serve_metrics(metrics: &Metrics, address: SocketAddr, daemons: &Tasks) -> Result<(), StartError> {

@@ -10,7 +10,7 @@ pub const DEADLINE_CREATE_EVENT: Duration = Duration::from_secs(30);
 pub const DEADLINE_MAX: Duration = Duration::from_secs(60);
 
 /// How long a Confirm waits for the vault before its caller is told to repeat it.
-pub const DECISION_WAIT_DEFAULT: Duration = Duration::from_secs(3);
+pub const DECISION_WAIT_DEFAULT: Duration = Duration::from_millis(800);
 /// How long a begun Confirm may stay undecided before the sweeper has the vault decide void.
 pub const CONFIRM_WINDOW_DEFAULT: Duration = Duration::from_secs(10);
 /// How long ended reservations are remembered, for late repeats.
@@ -85,6 +85,8 @@ pub const PAGE_SIZE_MAX: u32 = 200;
 /// Shortest secret: the strength of SHA-256.
 pub const SECRET_BYTES_MIN: usize = 32;
 
+/// How long a call waits for a connection to a store.
+pub const POOL_WAIT: Duration = Duration::from_millis(200);
 /// The most connections to one store.
 pub const CONNECTIONS_MAX: u32 = 1_000;
 /// Connections to PostgreSQL.
@@ -98,6 +100,7 @@ const fn before(a: Duration, b: Duration) -> bool {
 
 // The caller hears "repeat the call" from us, not a deadline from the edge.
 const _: () = assert!(before(DECISION_WAIT_DEFAULT, DEADLINE_DEFAULT));
+const _: () = assert!(before(POOL_WAIT, DECISION_WAIT_DEFAULT));
 const _: () = assert!(before(DEADLINE_DEFAULT, DEADLINE_CREATE_EVENT));
 const _: () = assert!(before(DEADLINE_CREATE_EVENT, DEADLINE_MAX));
 // The sweeper does not decide over a Confirm whose caller still waits.

@@ -43,14 +43,15 @@ impl Catalog {
             return Ok(house);
         }
         let load = async {
-            let event = self.vault.event(id).await?.ok_or(vault::Error::EventNotFound)?;
-            let layout = self.vault.layout(id).await?.ok_or(vault::Error::EventNotFound)?;
+            let event = self.vault.event(id).await?.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
+            let layout =
+                self.vault.layout(id).await?.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
             Ok(Arc::new(House::new(&event, layout)))
         };
         self.houses
             .try_get_with_by_ref(id, load)
             .await
-            .map_err(|error: Arc<vault::Error>| Error::from_vault(id, &error))
+            .map_err(|error: Arc<vault::Error>| Error::from_vault(&error))
     }
 }
 

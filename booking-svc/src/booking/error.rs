@@ -144,29 +144,26 @@ impl std::fmt::Display for Backend {
 }
 
 impl Error {
-    /// How a vault's error about an event reads to a caller. A stale epoch is dealt with before: see `vault_error`.
-    pub(super) fn from_vault(event: &EventId, error: &vault::Error) -> Self {
+    /// How a vault's error reads to a caller. A stale epoch is dealt with before: see `vault_error`.
+    pub(super) fn from_vault(error: &vault::Error) -> Self {
         match error {
-            vault::Error::EventNotFound => Self::EventNotFound(event.clone()),
-            vault::Error::EventExists => Self::EventExists(event.clone()),
-            error => Self::from_vault_of_all(error),
-        }
-    }
-
-    /// How a vault's error that is about no one event reads to a caller.
-    pub(super) fn from_vault_of_all(error: &vault::Error) -> Self {
-        match error {
+            vault::Error::EventNotFound(event) => Self::EventNotFound(event.clone()),
+            vault::Error::EventExists(event) => Self::EventExists(event.clone()),
             vault::Error::Overloaded => Self::Overloaded("decisions"),
+            vault::Error::Mismatch(id) => {
+                tracing::error!(%error, "a reservation id was used twice; it can never be booked");
+                Self::SeatLost(id.clone())
+            }
             vault::Error::Unavailable(why) => {
                 tracing::debug!(why, "the vault does not answer");
                 Self::BackendUnavailable(Backend::Vault)
             }
-            vault::Error::UnsafeDurability(why) => {
-                tracing::error!(why, "the vault can not be used");
+            vault::Error::EpochStale { .. } => Self::BackendUnavailable(Backend::Vault),
+            vault::Error::UnsafeDurability(_) | vault::Error::NotMigrated(_) | vault::Error::Url(_) => {
+                tracing::error!(%error, "the vault can not be used");
                 Self::BackendUnavailable(Backend::Vault)
             }
-            vault::Error::EpochStale { .. } => Self::BackendUnavailable(Backend::Vault),
-            vault::Error::EventNotFound | vault::Error::EventExists | vault::Error::Corrupt(_) => {
+            vault::Error::SeatNotFound { .. } | vault::Error::Corrupt(_) | vault::Error::Query(_) => {
                 tracing::error!(%error, "the vault said what it never should");
                 Self::Internal
             }

@@ -38,7 +38,7 @@ impl Engine {
     /// Events by id, after `after`.
     pub async fn events(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>, Error> {
         let events = self.0.vault.events(after.as_ref(), limit + 1).await;
-        Ok(Page::cut(events.map_err(|error| Error::from_vault_of_all(&error))?, limit))
+        Ok(Page::cut(events.map_err(|error| Error::from_vault(&error))?, limit))
     }
 
     /// Changes the name or the rules of the sale.
@@ -91,7 +91,7 @@ impl Engine {
             }
         };
         match self.0.vault.block(id, epoch, seats).await.map_err(|error| self.vault_error(id, &error))? {
-            Blocked::Done => Ok(changed),
+            Blocked::Done(_) => Ok(changed),
             Blocked::Sold(sold) => {
                 // The gate did not know: it has drifted, and is rebuilt from the vault.
                 tracing::warn!(event = %id, seats = sold.len(), "the gate took sold seats for free");

@@ -121,6 +121,6 @@ impl Engine {
             tracing::debug!(%event, %vault, "the vault is of another epoch than the gate");
             return self.rebuilding(event);
         }
-        Error::from_vault(event, error)
+        Error::from_vault(error)
     }
 }

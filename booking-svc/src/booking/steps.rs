@@ -33,6 +33,12 @@ pub struct Steps {
     hook: Option<Hook>,
 }
 
+impl std::fmt::Debug for Steps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Steps")
+    }
+}
+
 #[cfg(feature = "failpoints")]
 type Hook = Arc<dyn Fn(Step) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
@@ -45,15 +51,18 @@ impl Steps {
         Self { hook: Some(Arc::new(hook)) }
     }
 
-    /// Ends the process at the step with this name, as in `Debug`.
-    #[cfg(feature = "failpoints")]
-    pub fn aborting_at(name: String) -> Self {
-        Self::with_hook(move |step| {
-            if format!("{step:?}") == name {
-                std::process::abort();
-            }
-            Box::pin(async {})
-        })
+    /// Ends the process at the step that TE_ABORT_AT names, as in `Debug`; only in builds for tests.
+    pub fn from_environment() -> Self {
+        #[cfg(feature = "failpoints")]
+        if let Ok(name) = std::env::var("TE_ABORT_AT") {
+            return Self::with_hook(move |step| {
+                if format!("{step:?}") == name {
+                    std::process::abort();
+                }
+                Box::pin(async {})
+            });
+        }
+        Self::default()
     }
 
     #[cfg_attr(not(feature = "failpoints"), allow(clippy::unused_async, unused_variables))]

@@ -11,7 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::{grpc, identity::Auth, limits};
+use crate::{booking::Steps, grpc, identity::Auth, limits};
 
 /// A setting that is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +78,8 @@ pub struct EngineSettings {
     pub sweep_every: Option<Duration>,
     /// Between two comparisons of the stores; `None` switches them off.
     pub reconcile_every: Option<Duration>,
+    /// What happens between two stores: nothing, outside of tests.
+    pub steps: Steps,
 }
 
 impl EngineSettings {
@@ -91,6 +93,7 @@ impl EngineSettings {
             quarantine: true,
             sweep_every: None,
             reconcile_every: None,
+            steps: Steps::default(),
         }
     }
 }
@@ -208,6 +211,7 @@ impl TryFrom<EngineArgs> for EngineSettings {
             quarantine: args.quarantine,
             sweep_every: on(args.sweep_every),
             reconcile_every: on(args.reconcile_every),
+            steps: Steps::from_environment(),
         })
     }
 }

@@ -127,14 +127,14 @@ mod tests {
         Seat { label: label.into(), price_category: 0, x_cm: 0, y_cm: 0, accessible: false }
     }
 
-    fn house(seats: Vec<Seat>) -> Layout {
-        let row = |label: &str| Row { label: label.into(), seats: seats.clone() };
+    fn house(seats: &[Seat]) -> Layout {
+        let row = |label: &str| Row { label: label.into(), seats: seats.to_vec() };
         Layout { sections: vec![Section { name: "Stalls".into(), rows: vec![row("A"), row("B")] }] }
     }
 
     #[test]
     fn seats_are_numbered_densely_in_order() {
-        let house = house(vec![seat("1"), seat("2")]);
+        let house = house(&[seat("1"), seat("2")]);
         let seats: Vec<_> =
             house.seats().map(|(id, _, row, seat)| (id.0, &*row.label, &*seat.label)).collect();
         assert_eq!(seats, [(0, "A", "1"), (1, "A", "2"), (2, "B", "1"), (3, "B", "2")]);
@@ -143,13 +143,13 @@ mod tests {
 
     #[test]
     fn a_layout_says_what_is_wrong_and_where() {
-        assert_eq!(house(vec![]).check(1), Err(LayoutError::Empty));
-        let twice = house(vec![seat("1"), seat("1")]).check(1);
+        assert_eq!(house(&[]).check(1), Err(LayoutError::Empty));
+        let twice = house(&[seat("1"), seat("1")]).check(1);
         assert_eq!(twice, Err(LayoutError::Duplicate("Stalls, row A, seat 1".into())));
-        let unknown = house(vec![seat("1")]).check(0);
+        let unknown = house(&[seat("1")]).check(0);
         assert_eq!(unknown, Err(LayoutError::UnknownCategory("Stalls, row A, seat 1".into())));
-        assert!(matches!(house(vec![seat("")]).check(1), Err(LayoutError::BadLabel(_))));
-        let many = house((0..60_000).map(|n| seat(&n.to_string())).collect()).check(1);
+        assert!(matches!(house(&[seat("")]).check(1), Err(LayoutError::BadLabel(_))));
+        let many = house(&(0..60_000).map(|n| seat(&n.to_string())).collect::<Vec<_>>()).check(1);
         assert_eq!(many, Err(LayoutError::TooManySeats(120_000)));
     }
 }

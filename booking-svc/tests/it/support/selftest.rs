@@ -21,11 +21,8 @@ async fn set(redis: &Redis, key: &str, value: &str) {
 }
 
 async fn replid(redis: &Redis) -> String {
-    let info: String = bb8_redis::redis::cmd("INFO")
-        .arg("replication")
-        .query_async(&mut redis.client().await)
-        .await
-        .unwrap();
+    let info: String =
+        redis::cmd("INFO").arg("replication").query_async(&mut redis.client().await).await.unwrap();
     let line = info.lines().find(|line| line.starts_with("master_replid:")).unwrap();
     line.to_owned()
 }
@@ -67,10 +64,9 @@ async fn redis_goes_back_in_time() {
 async fn redis_forgets_scripts_drops_clients_and_pauses() {
     let redis = Redis::start().await;
     let mut client = redis.client().await;
-    let sha: String =
-        bb8_redis::redis::cmd("SCRIPT").arg(&["LOAD", "return 1"]).query_async(&mut client).await.unwrap();
+    let sha: String = redis::cmd("SCRIPT").arg(&["LOAD", "return 1"]).query_async(&mut client).await.unwrap();
     let eval = async |client: &mut MultiplexedConnection| -> Result<i64, RedisError> {
-        bb8_redis::redis::cmd("EVALSHA").arg(&*sha).arg(0).query_async(client).await
+        redis::cmd("EVALSHA").arg(&*sha).arg(0).query_async(client).await
     };
     assert_eq!(eval(&mut client).await.unwrap(), 1);
     redis.script_flush().await;
