@@ -3,5 +3,6 @@
 // Helpers of tests are tests: a panic is how they report.
 #![allow(clippy::unwrap_used)]
 
+mod first;
 mod gate;
 mod support;

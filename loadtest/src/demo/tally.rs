@@ -75,8 +75,8 @@ pub(super) struct Counts {
 impl Tally {
     /// All zero.
     pub(super) fn new() -> Self {
-        let mut histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
-        histogram.auto(true);
+        let histogram = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)
+            .unwrap_or_else(|_| unreachable!("the bounds and three digits are allowed"));
         let counts = Counts {
             attempts: 0,
             wins: 0,

@@ -3,6 +3,7 @@
 //! Everything that is started here ends with the value that owns it. All waits are bounded: a test that hangs is a
 //! test that fails.
 
+pub(crate) mod calls;
 pub(crate) mod database;
 pub(crate) mod ports;
 pub(crate) mod postgres;
@@ -10,6 +11,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 mod selftest;
+pub(crate) mod world;
 
 use std::time::{Duration, Instant};
 
