@@ -138,17 +138,8 @@ impl Engine {
         };
         self.0.options.steps.reached(Step::CancelDecided).await;
         // If this process dies here, the reconciler finds the seats sold in the gate and free in the vault.
-        let reservation = Reservation {
-            id,
-            customer: booking.customer.clone(),
-            request: booking.request.clone(),
-            seats: booking.seats.clone(),
-            state: ReservationState::Booked,
-            deadline: booking.booked_at,
-            extend_limit: booking.booked_at,
-        };
         let outcome = Outcome::Booked(booking.clone());
-        self.settle(&reservation, &outcome).await;
+        self.settle(&booking.reservation(), &outcome).await;
         self.priced_booking(booking).await
     }
 }

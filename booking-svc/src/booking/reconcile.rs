@@ -4,9 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Engine;
 use crate::{
-    domain::{
-        Epoch, EventId, Outcome, Reservation, ReservationId, ReservationState, SeatId, SeatState, UnixMs,
-    },
+    domain::{Epoch, EventId, Outcome, Reservation, ReservationId, SeatId, SeatState},
     vault::Taken,
 };
 
@@ -83,15 +81,7 @@ impl Engine {
     async fn settle_again(&self, id: &ReservationId) -> bool {
         let Ok(Some(outcome @ Outcome::Booked(_))) = self.0.vault.outcome(id).await else { return false };
         let Outcome::Booked(booking) = &outcome else { return false };
-        let Reservation { seats, request, customer, .. } = &Reservation {
-            id: id.clone(),
-            customer: booking.customer.clone(),
-            request: booking.request.clone(),
-            seats: booking.seats.clone(),
-            state: ReservationState::Booked,
-            deadline: UnixMs(0),
-            extend_limit: UnixMs(0),
-        };
+        let Reservation { seats, request, customer, .. } = &booking.reservation();
         self.0
             .gate
             .settle(id, outcome.state(), seats, request, customer)

@@ -104,15 +104,7 @@ impl Engine {
     /// A reservation that only the vault still knows.
     async fn decided(&self, claim: &Claim, outcome: &Outcome) -> Result<Priced<Reservation>, Error> {
         let reservation = match outcome {
-            Outcome::Booked(booking) => Reservation {
-                id: booking.id.clone(),
-                customer: booking.customer.clone(),
-                request: booking.request.clone(),
-                seats: booking.seats.clone(),
-                state: outcome.state(),
-                deadline: booking.booked_at,
-                extend_limit: booking.booked_at,
-            },
+            Outcome::Booked(booking) => booking.reservation(),
             Outcome::Void(_) => {
                 let token = claim.token.as_deref().ok_or(Error::ReservationNotFound(claim.id.clone()))?;
                 Reservation { state: outcome.state(), ..self.0.tokens.verify(token)? }

@@ -97,7 +97,7 @@ pub struct EngineArgs {
     #[arg(long, env = "TE_CONFIRM_WINDOW", value_parser = parse_duration, default_value = "10s")]
     pub confirm_window: Duration,
     /// How long a Confirm waits for its decision before the caller is told to repeat it.
-    #[arg(long, env = "TE_DECISION_WAIT", value_parser = parse_duration, default_value = "3s")]
+    #[arg(long, env = "TE_DECISION_WAIT", value_parser = parse_duration, default_value = "800ms")]
     pub decision_wait: Duration,
     /// How long ended reservations are remembered, for late repeats.
     #[arg(long, env = "TE_TOMBSTONE_TTL", value_parser = parse_duration, default_value = "10m")]

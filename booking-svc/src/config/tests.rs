@@ -67,7 +67,7 @@ fn a_wrong_setting_is_named() {
         (&[("--redis-connections", "0")], "TE_REDIS_CONNECTIONS must be between 1 and 1000"),
         (&[("--calls-max", "0")], "TE_CALLS_MAX must be at least 1"),
         (&[("--decision-wait", "5s")], "TE_DECISION_WAIT must be"),
-        (&[("--confirm-window", "3s")], "TE_CONFIRM_WINDOW must be more than TE_DECISION_WAIT"),
+        (&[("--confirm-window", "800ms")], "TE_CONFIRM_WINDOW must be more than TE_DECISION_WAIT"),
         (&[("--sweep-every", "1s")], "TE_SWEEP_EVERY must be less than 1s"),
         (&[("--log", "booking_svc=loud")], "TE_LOG"),
         (&[("--tls-cert", "/nowhere/cert.pem")], "TE_TLS_KEY must be set together with TE_TLS_CERT"),

@@ -1,5 +1,6 @@
 use super::{
-    CustomerId, Epoch, PaymentReference, RequestId, ReservationId, ReservationState, SeatSet, UnixMs,
+    CustomerId, Epoch, PaymentReference, RequestId, Reservation, ReservationId, ReservationState, SeatSet,
+    UnixMs,
 };
 
 /// What the vault is asked to decide of a reservation. The first decision of a reservation is its outcome for ever.
@@ -52,8 +53,7 @@ impl Outcome {
     /// The state that the outcome gives its reservation.
     pub fn state(&self) -> ReservationState {
         match self {
-            Self::Booked(Booking { cancelled_at: Some(_), .. }) => ReservationState::Cancelled,
-            Self::Booked(_) => ReservationState::Booked,
+            Self::Booked(booking) => booking.state(),
             Self::Void(VoidReason::Released) => ReservationState::Released,
             Self::Void(VoidReason::Expired) => ReservationState::Expired,
             Self::Void(VoidReason::SeatLost) => ReservationState::Lost,
@@ -78,4 +78,27 @@ pub struct Booking {
     pub booked_at: UnixMs,
     /// By the vault's clock; the seats are back on sale.
     pub cancelled_at: Option<UnixMs>,
+}
+
+impl Booking {
+    /// Booked, or cancelled since.
+    pub fn state(&self) -> ReservationState {
+        match self.cancelled_at {
+            Some(_) => ReservationState::Cancelled,
+            None => ReservationState::Booked,
+        }
+    }
+
+    /// The reservation that became this booking. Its hold is over: both times are the booking's.
+    pub fn reservation(&self) -> Reservation {
+        Reservation {
+            id: self.id.clone(),
+            customer: self.customer.clone(),
+            request: self.request.clone(),
+            seats: self.seats.clone(),
+            state: self.state(),
+            deadline: self.booked_at,
+            extend_limit: self.booked_at,
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! its memory or may have, the answer is [`Error::Cold`], and nothing was written.
 
 mod error;
+mod image;
 mod keys;
 mod pool;
 mod rebuild;

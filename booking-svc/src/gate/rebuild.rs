@@ -1,33 +1,22 @@
 //! A new epoch: freeze the old one, read what survives of it, build the new one aside, publish it in one step.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
-use bb8_redis::redis::{Pipeline, Value, cmd, pipe};
+use bb8_redis::redis::{cmd, pipe};
 
 use super::{
     Error, Gate,
-    keys::{self, Keys},
+    image::Image,
+    keys,
     pool::Connection,
     record,
     script::{self, Reply},
     seats::rules,
 };
-use crate::domain::{
-    Booking, CustomerId, Epoch, Event, EventId, Reservation, ReservationState, SeatId, SeatState, UnixMs,
-    packed_len,
-};
+use crate::domain::{Booking, Epoch, Event, EventId, Reservation, SeatId, UnixMs};
 
-/// An unfinished build is dropped after so long.
-const UNPUBLISHED_TTL: Duration = Duration::from_secs(600);
 /// While a replica rebuilds, the others wait at most so long before they try it themselves.
 const LEASE: Duration = Duration::from_secs(5);
-/// Fields written in one command of a build.
-const FIELDS_PER_COMMAND: usize = 500;
-/// Commands sent in one go of a build.
-const COMMANDS_PER_PIPELINE: usize = 50;
 
 /// A rebuild under way. All of it goes over one connection: should Redis restart in between, it fails.
 pub struct Rebuild<'a> {
@@ -169,7 +158,7 @@ impl Rebuild<'_> {
     /// Writes the new epoch's keys aside and puts them in the old ones' place. False when a higher rebuild was faster.
     pub async fn publish(&self, built: &Built<'_>, old: Epoch) -> Result<bool, Error> {
         let keys = self.gate.keys(&self.event, built.epoch);
-        self.write_aside(&keys, built).await?;
+        Image::of(built, self.gate.tombstone_ms).write(&self.connection, &keys).await?;
         let mut all = keys.all.to_vec();
         if old != Epoch(0) {
             all.extend_from_slice(self.gate.keys(&self.event, old).of_epoch());
@@ -205,122 +194,5 @@ impl Rebuild<'_> {
         if let Err(error) = self.connection.query::<()>(cmd("DEL").arg(lease)).await {
             tracing::debug!(%error, "the rebuild lease runs out by itself");
         }
-    }
-
-    async fn write_aside(&self, keys: &Keys, built: &Built<'_>) -> Result<(), Error> {
-        let image = Image::of(built, self.gate.tombstone_ms);
-        let mut commands = Vec::new();
-        for key in keys.of_epoch() {
-            commands.push(cmd("DEL").arg(key).to_owned());
-        }
-        commands.push(cmd("SET").arg(keys.map()).arg(&image.map).to_owned());
-        for (key, fields) in [
-            (keys.seats(), &image.seats),
-            (keys.reservations(), &image.reservations),
-            (keys.requests(), &image.requests),
-            (keys.customers(), &image.customers),
-        ] {
-            for chunk in fields.chunks(FIELDS_PER_COMMAND) {
-                commands.push(cmd("HSET").arg(key).arg(chunk).to_owned());
-            }
-        }
-        for chunk in image.expiry.chunks(FIELDS_PER_COMMAND) {
-            commands.push(cmd("ZADD").arg(keys.expiry()).arg(chunk).to_owned());
-        }
-        for key in keys.of_epoch() {
-            commands.push(cmd("PEXPIRE").arg(key).arg(UNPUBLISHED_TTL.as_millis() as u64).to_owned());
-        }
-        for chunk in commands.chunks(COMMANDS_PER_PIPELINE) {
-            let mut pipeline = Pipeline::new();
-            for command in chunk {
-                pipeline.add_command(command.clone());
-            }
-            self.connection.pipeline::<Vec<Value>>(&pipeline).await?;
-        }
-        Ok(())
-    }
-}
-
-/// The contents of a new epoch's keys.
-struct Image {
-    seats: Vec<(String, String)>,
-    map: Vec<u8>,
-    reservations: Vec<(String, String)>,
-    requests: Vec<(String, String)>,
-    expiry: Vec<(String, String)>,
-    customers: Vec<(String, String)>,
-}
-
-impl Image {
-    fn of(built: &Built<'_>, tombstone_ms: u64) -> Self {
-        let sentinel = || vec![("!".to_owned(), "1".to_owned())];
-        let mut image = Self {
-            seats: vec![("v".into(), "0".into())],
-            map: vec![0; packed_len(built.event.seat_count)],
-            reservations: sentinel(),
-            requests: sentinel(),
-            expiry: vec![("+inf".into(), "!".into())],
-            customers: sentinel(),
-        };
-        let mut counts: HashMap<&CustomerId, usize> = HashMap::new();
-        let mut taken: HashSet<SeatId> = HashSet::new();
-        let forget = (built.now + Duration::from_millis(tombstone_ms)).to_string();
-
-        for seat in built.blocked {
-            taken.insert(*seat);
-            image.set(*seat, SeatState::Blocked, "B".into());
-        }
-        for booking in built.booked {
-            *counts.entry(&booking.customer).or_default() += booking.seats.len();
-            for seat in booking.seats.iter() {
-                taken.insert(seat);
-                image.set(seat, SeatState::Sold, format!("S {}", booking.id.suffix()));
-            }
-            // A late repeat of its Reserve finds the booking, not free seats.
-            let record = Reservation {
-                id: booking.id.clone(),
-                customer: booking.customer.clone(),
-                request: booking.request.clone(),
-                seats: booking.seats.clone(),
-                state: ReservationState::Booked,
-                deadline: UnixMs(0),
-                extend_limit: UnixMs(0),
-            };
-            image.remember(&record, &forget);
-        }
-        for survivor in built.survivors {
-            if survivor.state.owns_seats() {
-                if survivor.seats.iter().any(|seat| taken.contains(&seat)) {
-                    tracing::warn!(id = %survivor.id, "a surviving hold gives way: a seat of it is taken");
-                    continue;
-                }
-                *counts.entry(&survivor.customer).or_default() += survivor.seats.len();
-                let id = survivor.id.suffix();
-                for seat in survivor.seats.iter() {
-                    taken.insert(seat);
-                    let value = format!("{} {} {id}", record::letter(survivor.state), survivor.deadline);
-                    image.set(seat, SeatState::Held, value);
-                }
-                let confirming = survivor.state == ReservationState::Confirming;
-                let due = if confirming { built.undecided_due } else { survivor.deadline };
-                image.remember(survivor, &due.to_string());
-            } else {
-                image.remember(survivor, &forget);
-            }
-        }
-        image.customers.extend(counts.iter().map(|(customer, n)| (customer.to_string(), n.to_string())));
-        image
-    }
-
-    fn set(&mut self, seat: SeatId, state: SeatState, value: String) {
-        self.map[seat.0 as usize / 4] |= (state as u8) << (6 - 2 * (seat.0 % 4));
-        self.seats.push((seat.to_string(), value));
-    }
-
-    fn remember(&mut self, reservation: &Reservation, due: &str) {
-        let id = reservation.id.suffix();
-        self.reservations.push((id.clone(), record::write(reservation)));
-        self.requests.push((format!("{} {}", reservation.request, reservation.customer), id.clone()));
-        self.expiry.push((due.into(), id));
     }
 }

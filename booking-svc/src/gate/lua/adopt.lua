@@ -17,19 +17,8 @@ r = {
 }
 if r.deadline <= now then return { 'ENDED' } end
 
-local seats, due, taken = seat_list(r.seats), {}, { 'TAKEN', string.format('%.0f', now) }
-local values = read_seats(seats)
-for i, seat in ipairs(seats) do
-    if values[i] then
-        local state, deadline, owner = parse_seat(values[i])
-        if state == 'H' and deadline <= now then
-            due[#due + 1] = owner
-        else
-            taken[#taken + 1] = seat
-            taken[#taken + 1] = values[i]
-        end
-    end
-end
+local seats = seat_list(r.seats)
+local taken, due = look_at(seats)
 if #taken > 2 then return taken end
 for _, other in ipairs(due) do find_reservation(other, '') end
 

@@ -28,27 +28,8 @@ if meta[4] ~= '1' then return { 'CLOSED', -1 } end
 if opens and now < opens then return { 'CLOSED', string.format('%.0f', opens - now) } end
 if closes and now >= closes then return { 'CLOSED', -1 } end
 
--- Which seats are taken, and which reservations past their deadline stand in the way.
-local function look()
-    local values = read_seats(seats)
-    local taken, due, seen = { 'TAKEN', string.format('%.0f', now) }, {}, {}
-    for i, seat in ipairs(seats) do
-        if values[i] then
-            local state, deadline, id = parse_seat(values[i])
-            if state == 'H' and deadline <= now then
-                if not seen[id] then due[#due + 1] = id end
-                seen[id] = true
-            else
-                taken[#taken + 1] = seat
-                taken[#taken + 1] = values[i]
-            end
-        end
-    end
-    return taken, due
-end
-
 if redis.call('HEXISTS', SEATS, 'v') == 0 then return { 'COLD', 'seats' } end
-local taken, due = look()
+local taken, due = look_at(seats)
 if #taken > 2 then return taken end
 
 local quarantine = tonumber(meta[7])
@@ -62,7 +43,7 @@ if (tonumber(count[2]) or 0) + #seats > limit then
     sweep_due(SWEEP_MOST, SWEEP_AGAIN_MS)
     local has = tonumber(redis.call('HGET', CUSTOMERS, customer)) or 0
     if has + #seats > limit then return { 'LIMIT', limit, has } end
-    taken, due = look()
+    taken, due = look_at(seats)
 end
 
 local ending = {}

@@ -63,6 +63,25 @@ local function read_seats(seats)
     return values
 end
 
+-- Which of the seats are taken (as a reply), and which reservations past their deadline stand in the way.
+local function look_at(seats)
+    local taken, due, seen = { 'TAKEN', string.format('%.0f', now) }, {}, {}
+    local values = read_seats(seats)
+    for i, seat in ipairs(seats) do
+        if values[i] then
+            local state, deadline, id = parse_seat(values[i])
+            if state == 'H' and deadline <= now then
+                if not seen[id] then due[#due + 1] = id end
+                seen[id] = true
+            else
+                taken[#taken + 1] = seat
+                taken[#taken + 1] = values[i]
+            end
+        end
+    end
+    return taken, due
+end
+
 -- Gives the change its version and its place in the log. The first write of every change.
 local function append_log(version, state, seats, deadline)
     local entry = { 's', state, 'n', table.concat(seats, ',') }

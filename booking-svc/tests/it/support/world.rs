@@ -13,7 +13,7 @@ use ticketengine::v1::{
     CreateEventRequest, Layout, ListEventsRequest, OpenSalesRequest, PriceCategory, Row, SalesSettings, Seat,
     Section, booking_service_client::BookingServiceClient, event_service_client::EventServiceClient,
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 use tonic::{
     Request,
     metadata::{Ascii, MetadataValue},
@@ -45,7 +45,8 @@ pub(crate) struct Replica {
     pub(crate) address: String,
     pub(crate) channel: Channel,
     stop: Option<oneshot::Sender<()>>,
-    served: JoinHandle<()>,
+    /// Aborted when dropped.
+    served: JoinSet<()>,
 }
 
 impl World {
@@ -87,7 +88,6 @@ impl Settings {
 }
 
 impl Replica {
-    #[allow(clippy::disallowed_methods)] // A replica of a test is owned by the test.
     pub(crate) async fn start(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -114,7 +114,8 @@ impl Replica {
             log: Log { filter: "info".into(), format: LogFormat::Human },
         };
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(async move {
+        let mut served = JoinSet::new();
+        served.spawn(async move {
             let shutdown = async move {
                 let _ = stopped.await;
             };
@@ -133,7 +134,7 @@ impl Replica {
     /// Stops it as SIGTERM would, and waits.
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.take().unwrap().send(());
-        (&mut self.served).await.unwrap();
+        self.served.join_next().await.unwrap().unwrap();
     }
 
     pub(crate) fn bookings(&self) -> BookingServiceClient<Channel> {
@@ -150,12 +151,6 @@ impl Replica {
         self.events().create_event(create).await.unwrap();
         let open = as_role(Role::Admin, "boss", OpenSalesRequest { event_id: id.into() });
         self.events().open_sales(open).await.unwrap();
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        self.served.abort();
     }
 }
 

@@ -1,0 +1,126 @@
+//! What a new epoch is made of, key by key.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use bb8_redis::redis::{Pipeline, Value, cmd};
+
+use super::{Error, keys::Keys, pool::Connection, rebuild::Built, record};
+use crate::domain::{CustomerId, Reservation, ReservationState, SeatId, SeatState, packed_len};
+
+/// An unfinished build is dropped after so long.
+const UNPUBLISHED_TTL: Duration = Duration::from_secs(600);
+/// Fields written in one command of a build.
+const FIELDS_PER_COMMAND: usize = 500;
+/// Commands sent in one go of a build.
+const COMMANDS_PER_PIPELINE: usize = 50;
+
+/// The contents of a new epoch's keys.
+pub(super) struct Image {
+    seats: Vec<(String, String)>,
+    map: Vec<u8>,
+    reservations: Vec<(String, String)>,
+    requests: Vec<(String, String)>,
+    expiry: Vec<(String, String)>,
+    customers: Vec<(String, String)>,
+}
+
+impl Image {
+    pub(super) fn of(built: &Built<'_>, tombstone_ms: u64) -> Self {
+        let sentinel = || vec![("!".to_owned(), "1".to_owned())];
+        let mut image = Self {
+            seats: vec![("v".into(), "0".into())],
+            map: vec![0; packed_len(built.event.seat_count)],
+            reservations: sentinel(),
+            requests: sentinel(),
+            expiry: vec![("+inf".into(), "!".into())],
+            customers: sentinel(),
+        };
+        let mut counts: HashMap<&CustomerId, usize> = HashMap::new();
+        let mut taken: HashSet<SeatId> = HashSet::new();
+        let forget = (built.now + Duration::from_millis(tombstone_ms)).to_string();
+
+        for seat in built.blocked {
+            taken.insert(*seat);
+            image.set(*seat, SeatState::Blocked, "B".into());
+        }
+        for booking in built.booked {
+            *counts.entry(&booking.customer).or_default() += booking.seats.len();
+            for seat in booking.seats.iter() {
+                taken.insert(seat);
+                image.set(seat, SeatState::Sold, format!("S {}", booking.id.suffix()));
+            }
+            // A late repeat of its Reserve finds the booking, not free seats.
+            image.remember(&booking.reservation(), &forget);
+        }
+        for survivor in built.survivors {
+            if survivor.state.owns_seats() {
+                if survivor.seats.iter().any(|seat| taken.contains(&seat)) {
+                    tracing::warn!(id = %survivor.id, "a surviving hold gives way: a seat of it is taken");
+                    continue;
+                }
+                *counts.entry(&survivor.customer).or_default() += survivor.seats.len();
+                let id = survivor.id.suffix();
+                for seat in survivor.seats.iter() {
+                    taken.insert(seat);
+                    let value = format!("{} {} {id}", record::letter(survivor.state), survivor.deadline);
+                    image.set(seat, SeatState::Held, value);
+                }
+                let confirming = survivor.state == ReservationState::Confirming;
+                let due = if confirming { built.undecided_due } else { survivor.deadline };
+                image.remember(survivor, &due.to_string());
+            } else {
+                image.remember(survivor, &forget);
+            }
+        }
+        image.customers.extend(counts.iter().map(|(customer, n)| (customer.to_string(), n.to_string())));
+        image
+    }
+
+    /// Writes the keys aside, over the rebuild's own connection.
+    pub(super) async fn write(&self, connection: &Connection, keys: &Keys) -> Result<(), Error> {
+        let mut commands = Vec::new();
+        for key in keys.of_epoch() {
+            commands.push(cmd("DEL").arg(key).to_owned());
+        }
+        commands.push(cmd("SET").arg(keys.map()).arg(&self.map).to_owned());
+        for (key, fields) in [
+            (keys.seats(), &self.seats),
+            (keys.reservations(), &self.reservations),
+            (keys.requests(), &self.requests),
+            (keys.customers(), &self.customers),
+        ] {
+            for chunk in fields.chunks(FIELDS_PER_COMMAND) {
+                commands.push(cmd("HSET").arg(key).arg(chunk).to_owned());
+            }
+        }
+        for chunk in self.expiry.chunks(FIELDS_PER_COMMAND) {
+            commands.push(cmd("ZADD").arg(keys.expiry()).arg(chunk).to_owned());
+        }
+        for key in keys.of_epoch() {
+            commands.push(cmd("PEXPIRE").arg(key).arg(UNPUBLISHED_TTL.as_millis() as u64).to_owned());
+        }
+        for chunk in commands.chunks(COMMANDS_PER_PIPELINE) {
+            let mut pipeline = Pipeline::new();
+            for command in chunk {
+                pipeline.add_command(command.clone());
+            }
+            connection.pipeline::<Vec<Value>>(&pipeline).await?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, seat: SeatId, state: SeatState, value: String) {
+        self.map[seat.0 as usize / 4] |= (state as u8) << (6 - 2 * (seat.0 % 4));
+        self.seats.push((seat.to_string(), value));
+    }
+
+    fn remember(&mut self, reservation: &Reservation, due: &str) {
+        let id = reservation.id.suffix();
+        self.reservations.push((id.clone(), record::write(reservation)));
+        self.requests.push((format!("{} {}", reservation.request, reservation.customer), id.clone()));
+        self.expiry.push((due.into(), id));
+    }
+}
