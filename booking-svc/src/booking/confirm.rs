@@ -1,6 +1,6 @@
 //! Confirm and Release: gate, then vault, then gate. The vault's decision is the outcome.
 
-use super::{Claim, Engine, Error, Owner, Priced, Step, recover::Recovered, reserve::ended_error};
+use super::{Claim, Engine, Error, Owner, Priced, Step, recover::Located, reserve::ended_error};
 use crate::{
     domain::{
         Booking, Outcome, PaymentReference, Reservation, ReservationId, ReservationState, Verdict, VoidReason,
@@ -16,15 +16,10 @@ impl Engine {
     }
 
     async fn confirm_whole(&self, claim: Claim, payment: PaymentReference) -> Result<Priced<Booking>, Error> {
-        let mut begun = self.begin(&claim).await?;
-        if begun.is_none() {
-            match self.recover(&claim).await? {
-                Recovered::Known => begun = self.begin(&claim).await?,
-                Recovered::Decided(outcome) => return self.confirmed(&claim.id, outcome, &payment).await,
-            }
-        }
-        let Some(Found { epoch, reservation, .. }) = begun else {
-            return Err(Error::ReservationNotFound(claim.id));
+        let begun = self.locate(&claim, || self.begin(&claim)).await?;
+        let Found { epoch, reservation, .. } = match begun {
+            Located::Gate(found) => found,
+            Located::Vault(outcome) => return self.confirmed(&claim.id, outcome, &payment).await,
         };
         if reservation.state != ReservationState::Confirming {
             return self.confirm_ended(&reservation, &payment).await;
@@ -88,15 +83,9 @@ impl Engine {
     }
 
     async fn release_whole(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
-        let mut found = self.find(&claim).await?;
-        if found.is_none() {
-            match self.recover(&claim).await? {
-                Recovered::Known => found = self.find(&claim).await?,
-                Recovered::Decided(outcome) => return self.released_before(&claim, &outcome).await,
-            }
-        }
-        let Some(Found { epoch, reservation, .. }) = found else {
-            return Err(Error::ReservationNotFound(claim.id));
+        let Found { epoch, reservation, .. } = match self.locate(&claim, || self.find(&claim)).await? {
+            Located::Gate(found) => found,
+            Located::Vault(outcome) => return self.released_before(&claim, &outcome).await,
         };
         match reservation.state {
             ReservationState::Held => {}

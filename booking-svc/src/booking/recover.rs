@@ -2,22 +2,60 @@
 
 use super::{Backend, Claim, Engine, Error};
 use crate::{
-    domain::{Decision, Epoch, EventId, Outcome, Reservation, Verdict, VoidReason},
-    gate::{self, Adopted},
+    domain::{Decision, Epoch, EventId, Outcome, Reservation, ReservationState, Verdict, VoidReason},
+    gate::{self, Adopted, Found},
     vault,
 };
 
-/// Where a reservation was found after all.
-pub(super) enum Recovered {
-    /// In the gate: ask it again.
+/// Where a reservation was found.
+pub(super) enum Located<T> {
+    /// In the gate.
+    Gate(T),
+    /// In the vault, decided; the gate has forgotten it.
+    Vault(Outcome),
+}
+
+/// Where a reservation was found that the gate did not know.
+enum Recovered {
+    /// In the gate by now: ask it again.
     Known,
     /// In the vault, decided.
     Decided(Outcome),
 }
 
 impl Engine {
+    /// Asks the gate for a reservation. What a loss took from the gate is brought back from the vault or the token.
+    pub(super) async fn locate<T, F>(&self, claim: &Claim, ask: impl Fn() -> F) -> Result<Located<T>, Error>
+    where
+        T: AsRef<Found>,
+        F: Future<Output = Result<Option<T>, Error>>,
+    {
+        if let Some(found) = ask().await?
+            && !self.outlived(claim, found.as_ref())
+        {
+            return Ok(Located::Gate(found));
+        }
+        match self.recover(claim).await? {
+            Recovered::Decided(outcome) => Ok(Located::Vault(outcome)),
+            Recovered::Known => {
+                let found = ask().await?;
+                found.map(Located::Gate).ok_or_else(|| Error::ReservationNotFound(claim.id.clone()))
+            }
+        }
+    }
+
+    /// The gate says expired, but an extension was lost with its memory: the token proves a later deadline.
+    fn outlived(&self, claim: &Claim, found: &Found) -> bool {
+        let Reservation { id, state, deadline, .. } = &found.reservation;
+        *state == ReservationState::Expired
+            && id.epoch < found.epoch
+            && claim.token.as_deref().is_some_and(|token| {
+                self.0.tokens.verify(token).is_ok_and(|lost| lost.id == *id && lost.deadline > *deadline)
+            })
+    }
+
     /// Looks for a reservation that the gate does not know: decided in the vault, or alive in the caller's token.
-    pub(super) async fn recover(&self, claim: &Claim) -> Result<Recovered, Error> {
+    async fn recover(&self, claim: &Claim) -> Result<Recovered, Error> {
         let token = claim.token.as_deref().filter(|token| !token.is_empty());
         let lost = token.map(|token| self.0.tokens.verify(token)).transpose()?;
         if let Some(lost) = &lost {

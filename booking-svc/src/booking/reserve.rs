@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Claim, Engine, Error, Hold, Priced, SeatStates, TakenSeat, recover::Recovered};
+use super::{Claim, Engine, Error, Hold, Priced, SeatStates, TakenSeat, recover::Located};
 use crate::{
     domain::{
         CustomerId, EventId, Outcome, RequestId, Reservation, ReservationId, ReservationState, SeatSet,
@@ -61,18 +61,11 @@ impl Engine {
     /// Moves the end of a hold; the answer's token replaces the one before.
     pub async fn extend(&self, claim: Claim) -> Result<Hold, Error> {
         let id = &claim.id;
-        let mut extended = self.try_extend(&claim).await?;
-        if extended.is_none() {
-            match self.recover(&claim).await? {
-                Recovered::Known => extended = self.try_extend(&claim).await?,
-                Recovered::Decided(outcome) => return Err(ended_error(id, outcome.state())),
-            }
-        }
-        match extended {
-            Some(Extended::Until(found)) => self.hold(found.reservation).await,
-            Some(Extended::Capped) => Err(Error::ExtensionLimit(id.clone())),
-            Some(Extended::Not(found)) => Err(ended_error(id, found.reservation.state)),
-            None => Err(Error::ReservationNotFound(id.clone())),
+        match self.locate(&claim, || self.try_extend(&claim)).await? {
+            Located::Gate(Extended::Until(found)) => self.hold(found.reservation).await,
+            Located::Gate(Extended::Capped(_)) => Err(Error::ExtensionLimit(id.clone())),
+            Located::Gate(Extended::Not(found)) => Err(ended_error(id, found.reservation.state)),
+            Located::Vault(outcome) => Err(ended_error(id, outcome.state())),
         }
     }
 
@@ -83,16 +76,9 @@ impl Engine {
 
     /// The reservation, as the gate knows it, or as the vault has decided it.
     pub async fn reservation(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
-        let mut found = self.find(&claim).await?;
-        if found.is_none() {
-            match self.recover(&claim).await? {
-                Recovered::Known => found = self.find(&claim).await?,
-                Recovered::Decided(outcome) => return self.decided(&claim, &outcome).await,
-            }
-        }
-        match found {
-            Some(found) => self.priced(found.reservation).await,
-            None => Err(Error::ReservationNotFound(claim.id)),
+        match self.locate(&claim, || self.find(&claim)).await? {
+            Located::Gate(found) => self.priced(found.reservation).await,
+            Located::Vault(outcome) => self.decided(&claim, &outcome).await,
         }
     }
 

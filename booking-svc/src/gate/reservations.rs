@@ -55,9 +55,23 @@ pub enum Extended {
     /// The hold ends at its (maybe new) deadline.
     Until(Found),
     /// The hold is at its limit already.
-    Capped,
+    Capped(Found),
     /// Not held.
     Not(Found),
+}
+
+impl AsRef<Found> for Found {
+    fn as_ref(&self) -> &Found {
+        self
+    }
+}
+
+impl AsRef<Found> for Extended {
+    fn as_ref(&self) -> &Found {
+        match self {
+            Self::Until(found) | Self::Capped(found) | Self::Not(found) => found,
+        }
+    }
 }
 
 /// What became of an adoption.
@@ -119,7 +133,7 @@ impl Gate {
         let (epoch, mut reply) = self.run(&script::EXTEND, &id.event, &args).await?;
         Ok(match reply.word() {
             "EXTENDED" => Some(Extended::Until(found(&id.event, epoch, &mut reply)?)),
-            "CAPPED" => Some(Extended::Capped),
+            "CAPPED" => Some(Extended::Capped(found(&id.event, epoch, &mut reply)?)),
             "FOUND" => Some(Extended::Not(found(&id.event, epoch, &mut reply)?)),
             "UNKNOWN" => None,
             _ => return Err(reply.surprise()),

@@ -8,10 +8,11 @@
 local cold = check_gate()
 if cold then return cold end
 local id = ARGV[5]
-local r = find_reservation(id, ARGV[6])
-if r then return describe('FOUND', id, r) end
+local known = find_reservation(id, ARGV[6])
+-- A hold that survived a loss may have lost an extension with it: then it ended too early, and its token says so.
+if known and (known.state ~= 'X' or known.deadline >= tonumber(ARGV[9])) then return describe('FOUND', id, known) end
 
-r = {
+local r = {
     state = 'H', deadline = tonumber(ARGV[9]), limit = tonumber(ARGV[10]),
     seats = ARGV[7], request = ARGV[8], customer = ARGV[6],
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use booking_svc::{
-    domain::Epoch,
+    domain::{Epoch, Reservation, ReservationState},
     gate::{Adopted, Error, Frozen, Gate, Granted, Options},
 };
 
@@ -135,6 +135,21 @@ async fn newcomers_wait_in_quarantine_while_a_token_brings_its_hold_back() {
     assert_eq!(house.gate.states(house.id()).await.unwrap().version.0, 1);
     assert!(matches!(house.gate.adopt(&lost).await, Ok(Adopted::Found(_))));
     assert_eq!(house.gate.states(house.id()).await.unwrap().version.0, 1);
+}
+
+#[tokio::test]
+async fn a_token_with_a_later_deadline_revives_a_hold_whose_extension_was_lost() {
+    let redis = Redis::start().await;
+    let mut house = House::open(&redis, "rock", 100).await;
+    house.set_hold_ttl(Duration::from_millis(100)).await;
+    let held = house.hold("ann", &[1]).await.reservation;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let Adopted::Found(found) = house.gate.adopt(&held).await.unwrap() else { panic!() };
+    assert_eq!(found.reservation.state, ReservationState::Expired, "its own deadline has passed");
+    let extended = Reservation { deadline: held.deadline + Duration::from_secs(60), ..held };
+    let Adopted::Found(found) = house.gate.adopt(&extended).await.unwrap() else { panic!() };
+    assert_eq!(found.reservation, extended);
+    assert!(matches!(house.grant("bob", "r", &[1]).await, Granted::Taken(_)));
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ impl Run {
                         assert_eq!(state, ReservationState::Held);
                         assert!(found.reservation.deadline >= reservation.deadline);
                     }
-                    Extended::Capped => assert_eq!(state, ReservationState::Held),
+                    Extended::Capped(_) => assert_eq!(state, ReservationState::Held),
                     Extended::Not(found) => assert_eq!(found.reservation.state, state),
                 }
             }
