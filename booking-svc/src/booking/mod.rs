@@ -189,12 +189,12 @@ impl Engine {
         engine
     }
 
-    /// Both stores answer, and no event waits for a rebuild.
+    /// Both stores answer, and no event has just begun to wait for a rebuild.
     pub async fn ready(&self) -> Result<(), Error> {
         let (gate, vault) = tokio::join!(self.0.gate.ping(), self.0.vault.ping());
         gate.map_err(|_| Error::BackendUnavailable(Backend::Gate))?;
         vault.map_err(|_| Error::BackendUnavailable(Backend::Vault))?;
-        match self.0.rebuilds.any() {
+        match self.0.rebuilds.any_recent() {
             Some(event) => Err(self.rebuilding(&event)),
             None => Ok(()),
         }

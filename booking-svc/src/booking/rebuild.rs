@@ -1,9 +1,9 @@
 //! A cold gate is rebuilt from the vault, and from what survived in Redis. Any replica can; the highest epoch wins.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rand::Rng;
@@ -22,22 +22,31 @@ pub(super) const REBUILD_WAIT: Duration = Duration::from_secs(20);
 /// Between two looks at an event that another replica rebuilds, or that could not be rebuilt; with jitter.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// The events that this replica is rebuilding, each by one task.
+/// A rebuild that takes longer is that event's trouble, and no reason to take the replica out of service.
+const UNREADY_MAX: Duration = Duration::from_secs(10);
+/// Of the failures of one rebuild in a row, every so many-th is logged as a warning.
+const FAILURES_PER_WARNING: u32 = 20;
+
+/// The events that this replica is rebuilding, each by one task, and since when.
 #[derive(Default)]
-pub(super) struct Rebuilds(Mutex<HashSet<EventId>>);
+pub(super) struct Rebuilds(Mutex<HashMap<EventId, Instant>>);
 
 impl Rebuilds {
-    /// One of the events that wait for a rebuild.
-    pub(super) fn any(&self) -> Option<EventId> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().next().cloned()
+    /// One of the events that wait for a rebuild, and not for too long.
+    pub(super) fn any_recent(&self) -> Option<EventId> {
+        let rebuilds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rebuilds.iter().find(|(_, since)| since.elapsed() < UNREADY_MAX).map(|(event, _)| event.clone())
     }
 
     fn contains(&self, event: &EventId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(event)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(event)
     }
 
     fn begin(&self, event: &EventId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(event.clone())
+        let mut rebuilds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = !rebuilds.contains_key(event);
+        rebuilds.entry(event.clone()).or_insert_with(Instant::now);
+        begins
     }
 
     fn end(&self, event: &EventId) {
@@ -85,7 +94,7 @@ impl Engine {
 
     /// Tries until gate and vault are of one epoch: by this replica or another.
     async fn rebuild_until_warm(&self, event: &EventId) {
-        loop {
+        for attempt in 0_u32.. {
             match self.rebuild_if_cold(event).await {
                 Ok(()) => return,
                 Err(Attempt::NoEvent) => {
@@ -93,7 +102,10 @@ impl Engine {
                     return;
                 }
                 Err(Attempt::Elsewhere) => {}
-                Err(why) => tracing::warn!(%event, %why, "a rebuild did not succeed; trying again"),
+                Err(why) if attempt % FAILURES_PER_WARNING == 0 => {
+                    tracing::warn!(%event, attempt, %why, "a rebuild does not succeed; trying again");
+                }
+                Err(why) => tracing::debug!(%event, attempt, %why, "a rebuild did not succeed"),
             }
             let jitter = rand::rng().random_range(0.5..1.5);
             tokio::time::sleep(AGAIN.mul_f64(jitter)).await;
