@@ -126,13 +126,22 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
+    v_free int[];         -- the locks of the events whose epoch stands still
     v_epochs bigint[];    -- of each decision's event; NULL where there is no such event
     v_counts int[];       -- how many seats it has
     v_locked bigint[];    -- the decision of each seat whose row is locked
     v_now timestamptz;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(1414808916, hash)
-       FROM (SELECT DISTINCT hashtext(event) AS hash FROM unnest(p_events) AS event ORDER BY hash) AS hashes;
+    IF p_wait THEN
+        PERFORM pg_advisory_xact_lock_shared(1414808916, hash)
+           FROM (SELECT DISTINCT hashtext(event) AS hash FROM unnest(p_events) AS event ORDER BY hash) AS hashes;
+        SELECT array_agg(hashtext(event)) INTO v_free FROM unnest(p_events) AS event;
+    ELSE
+        -- A raise that is waiting must not make the other events of the batch wait.
+        SELECT array_agg(hash) INTO v_free
+          FROM (SELECT DISTINCT hashtext(event) AS hash FROM unnest(p_events) AS event) AS hashes
+         WHERE pg_try_advisory_xact_lock_shared(1414808916, hash);
+    END IF;
 
     SELECT array_agg(e.epoch ORDER BY a.n), array_agg(e.seat_count ORDER BY a.n) INTO v_epochs, v_counts
       FROM unnest(p_events) WITH ORDINALITY AS a (event_id, n)
@@ -153,7 +162,7 @@ BEGIN
           FROM (SELECT a.n, a.event_id, seat
                   FROM unnest(p_events, p_epochs, p_seats) WITH ORDINALITY AS a (event_id, epoch, seats, n)
                  CROSS JOIN unnest(a.seats::int[]) AS seat
-                 WHERE v_epochs[a.n] = a.epoch
+                 WHERE v_epochs[a.n] = a.epoch AND hashtext(a.event_id) = ANY (v_free)
                  ORDER BY a.event_id COLLATE "C", seat OFFSET 0) AS w
          CROSS JOIN LATERAL (
                 SELECT FROM seats WHERE event_id = w.event_id AND seat_id = w.seat FOR UPDATE SKIP LOCKED) AS locked;
@@ -164,7 +173,7 @@ BEGIN
         SELECT a.*, a.seats::int[] AS seat_ids, v_counts[a.n] AS seat_count
           FROM unnest(p_reservations, p_events, p_customers, p_requests, p_epochs, p_seats, p_payments, p_reasons)
                WITH ORDINALITY AS a (reservation_id, event_id, customer_id, request_id, epoch, seats, payment, reason, n)
-         WHERE v_epochs[a.n] = a.epoch
+         WHERE v_epochs[a.n] = a.epoch AND hashtext(a.event_id) = ANY (v_free)
            AND (p_wait OR (SELECT count(*) FROM unnest(v_locked) AS n WHERE n = a.n)
                         = (SELECT count(*) FROM unnest(a.seats::int[]) AS seat WHERE seat < v_counts[a.n]))
     ), judged AS MATERIALIZED (
@@ -197,11 +206,12 @@ BEGIN
     RETURN QUERY
     SELECT CASE WHEN b.reservation_id IS NOT NULL THEN 'decided'
                 WHEN v_epochs[a.n] IS NULL THEN 'event_not_found'
+                WHEN hashtext(a.event_id) = ANY (v_free) IS NOT TRUE THEN 'busy'
                 WHEN v_epochs[a.n] <> a.epoch THEN 'epoch_stale'
                 ELSE 'busy' END,
            v_epochs[a.n], b.reservation_id, b.customer_id, b.request_id, b.seat_ids,
            b.outcome, b.void_reason, b.payment_reference, vault_ms(b.decided_at), vault_ms(b.cancelled_at)
-      FROM unnest(p_reservations, p_epochs) WITH ORDINALITY AS a (reservation_id, epoch, n)
+      FROM unnest(p_reservations, p_events, p_epochs) WITH ORDINALITY AS a (reservation_id, event_id, epoch, n)
       LEFT JOIN LATERAL (SELECT * FROM bookings WHERE reservation_id = a.reservation_id OFFSET 0) AS b ON true
      ORDER BY a.n;
 END $$;

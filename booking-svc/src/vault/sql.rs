@@ -137,7 +137,10 @@ macro_rules! bookings_page {
             $customer,
             " AND (decided_at, reservation_id) > (
                   CASE WHEN $2::text IS NULL THEN '-infinity'
-                       ELSE (SELECT decided_at FROM bookings WHERE reservation_id = $2) END, coalesce($2, ''))
+                       ELSE (SELECT decided_at FROM bookings
+                              WHERE reservation_id = $2 AND event_id = $1 AND outcome = 'booked' ",
+            $customer,
+            ") END, coalesce($2, ''))
               ORDER BY decided_at, reservation_id LIMIT $3"
         )
     };
