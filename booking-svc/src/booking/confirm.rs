@@ -3,7 +3,8 @@
 use super::{Claim, Engine, Error, Owner, Priced, Step, recover::Located, reserve::ended_error};
 use crate::{
     domain::{
-        Booking, Outcome, PaymentReference, Reservation, ReservationId, ReservationState, Verdict, VoidReason,
+        Booking, Epoch, Outcome, PaymentReference, Reservation, ReservationId, ReservationState, Verdict,
+        VoidReason,
     },
     gate::Found,
 };
@@ -22,7 +23,7 @@ impl Engine {
             Located::Vault(outcome) => return self.confirmed(&claim.id, outcome, &payment).await,
         };
         if reservation.state != ReservationState::Confirming {
-            return self.confirm_ended(&reservation, &payment).await;
+            return self.confirm_ended(&reservation, epoch, &payment).await;
         }
         // From here on the seats stay held until the vault has decided, whatever becomes of this process.
         self.0.options.steps.reached(Step::ConfirmBegun).await;
@@ -40,17 +41,16 @@ impl Engine {
         begun.map_err(|error| self.gate_error(&claim.id.event, error))
     }
 
-    /// A Confirm of what the gate says has ended: the vault has the last word.
+    /// A Confirm of what the gate says has ended: the vault has the last word. It refuses for ever, or a gate that goes
+    /// back in time could let a repeat through.
     async fn confirm_ended(
         &self,
         ended: &Reservation,
+        epoch: Epoch,
         payment: &PaymentReference,
     ) -> Result<Priced<Booking>, Error> {
-        let outcome = self.0.vault.outcome(&ended.id).await;
-        match outcome.map_err(|error| self.vault_error(&ended.id.event, &error))? {
-            Some(outcome) => self.confirmed(&ended.id, outcome, payment).await,
-            None => Err(ended_error(&ended.id, ended.state)),
-        }
+        let outcome = self.decide(ended, epoch, Verdict::Void(VoidReason::Expired)).await?;
+        self.confirmed(&ended.id, outcome, payment).await
     }
 
     /// The answer to a Confirm, given the outcome.
@@ -99,7 +99,10 @@ impl Engine {
         match outcome {
             // A Confirm was faster.
             Outcome::Booked(_) => Err(Error::AlreadyBooked(claim.id)),
-            Outcome::Void(_) => self.priced(Reservation { state: outcome.state(), ..reservation }).await,
+            Outcome::Void(VoidReason::Released) => {
+                self.priced(Reservation { state: outcome.state(), ..reservation }).await
+            }
+            Outcome::Void(_) => Err(ended_error(&claim.id, outcome.state())),
         }
     }
 
@@ -119,8 +122,8 @@ impl Engine {
     async fn cancel_whole(&self, id: ReservationId, owner: &Owner) -> Result<Priced<Booking>, Error> {
         let event = &id.event;
         self.booking(id.clone(), owner.clone()).await?;
-        let epoch = self.0.gate.epoch(event).await.map_err(|error| self.gate_error(event, error))?;
-        let cancelled = self.0.vault.cancel(&id, epoch).await;
+        let gate = self.0.gate.alive(event).await.map_err(|error| self.gate_error(event, error))?;
+        let cancelled = self.0.vault.cancel(&id, gate.epoch).await;
         let Some(Outcome::Booked(booking)) = cancelled.map_err(|error| self.vault_error(event, &error))?
         else {
             return Err(Error::BookingNotFound(id));

@@ -16,7 +16,7 @@ impl Engine {
         let event = self.0.vault.create_event(&new).await;
         let event = event.map_err(|error| self.vault_error(&new.id, &error))?;
         // If this process dies here, a sweeper finds the event without a gate.
-        match self.0.gate.epoch(&new.id).await {
+        match self.0.gate.alive(&new.id).await {
             Ok(_) => {}
             Err(crate::gate::Error::Cold(_)) => self.wait_for_rebuild(&new.id, REBUILD_WAIT).await?,
             Err(error) => return Err(self.gate_error(&new.id, error)),
@@ -85,17 +85,28 @@ impl Engine {
         let blocked = self.0.gate.block(id, seats).await.map_err(|error| self.gate_error(id, error))?;
         let (epoch, changed) = match blocked {
             Ok(changed) => changed,
-            Err(BlockRefusal::Taken(taken)) => return Err(unavailable(&taken)),
-            Err(BlockRefusal::Quarantine(retry_after)) => {
-                return Err(Error::GateRebuilding { event: id.clone(), retry_after });
-            }
+            Err(refusal) => return Err(refused(id, refusal)),
         };
         match self.0.vault.block(id, epoch, seats).await.map_err(|error| self.vault_error(id, &error))? {
-            Blocked::Done(_) => Ok(changed),
+            Blocked::Done(_) => {
+                // Somebody may have unblocked and taken a seat while the vault wrote.
+                match self.0.gate.block(id, seats).await.map_err(|error| self.gate_error(id, error))? {
+                    Ok(_) => Ok(changed),
+                    Err(refusal) => {
+                        self.0
+                            .vault
+                            .unblock(id, epoch, seats)
+                            .await
+                            .map_err(|error| self.vault_error(id, &error))?;
+                        self.0.gate.unblock(id, seats).await.map_err(|error| self.gate_error(id, error))?;
+                        Err(refused(id, refusal))
+                    }
+                }
+            }
             Blocked::Sold(sold) => {
                 // The gate did not know: it has drifted, and is rebuilt from the vault.
                 tracing::warn!(event = %id, seats = sold.len(), "the gate took sold seats for free");
-                self.request_rebuild(id);
+                self.force_rebuild(id).await;
                 let taken =
                     |seat| super::TakenSeat { seat, state: SeatState::Sold, held_until: None, free_in: None };
                 Err(Error::SeatUnavailable(sold.into_iter().map(taken).collect()))
@@ -112,15 +123,30 @@ impl Engine {
 
     async fn unblock_whole(&self, id: &EventId, seats: &[SeatId]) -> Result<u32, Error> {
         self.check_seats(id, seats).await?;
-        let epoch = self.0.gate.epoch(id).await.map_err(|error| self.gate_error(id, error))?;
-        self.0.vault.unblock(id, epoch, seats).await.map_err(|error| self.vault_error(id, &error))?;
+        let gate = self.0.gate.alive(id).await.map_err(|error| self.gate_error(id, error))?;
+        self.0.vault.unblock(id, gate.epoch, seats).await.map_err(|error| self.vault_error(id, &error))?;
         // If this process dies here, the caller repeats, or the reconciler frees the seats.
-        self.0.gate.unblock(id, seats).await.map_err(|error| self.gate_error(id, error))
+        let changed = self.0.gate.unblock(id, seats).await.map_err(|error| self.gate_error(id, error))?;
+        // Somebody may have blocked a seat again in between; the vault knows.
+        let taken = self.0.vault.taken(id).await.map_err(|error| self.vault_error(id, &error))?;
+        let again: Vec<SeatId> =
+            taken.blocked.into_iter().filter(|seat| seats.binary_search(seat).is_ok()).collect();
+        if !again.is_empty() {
+            let _ = self.0.gate.block(id, &again).await.map_err(|error| self.gate_error(id, error))?;
+        }
+        Ok(changed)
     }
 
     async fn check_seats(&self, id: &EventId, seats: &[SeatId]) -> Result<(), Error> {
         let house = self.0.catalog.house(id).await?;
         let highest = seats.last().ok_or(crate::domain::SeatSetError::Empty)?;
         house.check(id, *highest)
+    }
+}
+
+fn refused(id: &EventId, refusal: BlockRefusal) -> Error {
+    match refusal {
+        BlockRefusal::Taken(taken) => unavailable(&taken),
+        BlockRefusal::Quarantine(retry_after) => Error::GateRebuilding { event: id.clone(), retry_after },
     }
 }

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use rand::Rng;
 
 use super::{Engine, reconcile::Drift};
-use crate::domain::EventId;
+use crate::domain::{Epoch, EventId};
 
 /// Between two looks for events that others have created.
 const EVENTS_EVERY: Duration = Duration::from_secs(1);
@@ -19,16 +19,30 @@ const EVENTS_PAGE: u32 = 500;
 /// Events swept at once.
 const SWEEPS_AT_ONCE: usize = 16;
 
+/// An event, and the vault's epoch of it when it was listed.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub(super) id: EventId,
+    pub(super) epoch: Epoch,
+}
+
 /// The events that this replica heals.
-type Events = Arc<Mutex<Arc<[EventId]>>>;
+#[derive(Clone, Default)]
+pub(super) struct Events(Arc<Mutex<Arc<[Listed]>>>);
+
+impl Events {
+    pub(super) fn now(&self) -> Arc<[Listed]> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 impl Engine {
     pub(super) fn start_healing(&self) {
-        let events = Events::default();
         let options = &self.0.options;
-        self.every("events", Some(EVENTS_EVERY), &events, Self::list_events);
-        self.every("sweeper", options.sweep_every, &events, |engine, events| async move {
-            let sweeps = stream::iter(now(&events).iter().cloned().collect::<Vec<_>>());
+        self.every("events", Some(EVENTS_EVERY), Self::list_events);
+        self.every("sweeper", options.sweep_every, |engine| async move {
+            let events = engine.0.events.now();
+            let sweeps = stream::iter(events.iter().cloned().collect::<Vec<_>>());
             sweeps
                 .for_each_concurrent(SWEEPS_AT_ONCE, |event| {
                     let engine = engine.clone();
@@ -37,14 +51,17 @@ impl Engine {
                 .await;
         });
         let seen = Arc::new(tokio::sync::Mutex::new(HashMap::<EventId, HashSet<Drift>>::new()));
-        self.every("reconciler", options.reconcile_every, &events, move |engine, events| {
+        self.every("reconciler", options.reconcile_every, move |engine| {
             let seen = Arc::clone(&seen);
             async move {
-                let mut seen = seen.lock().await;
-                for event in now(&events).iter() {
-                    let before = seen.remove(event).unwrap_or_default();
-                    seen.insert(event.clone(), engine.reconcile(event, before).await);
+                let (mut seen, mut drifted) = (seen.lock().await, 0);
+                for event in engine.0.events.now().iter() {
+                    let before = seen.remove(&event.id).unwrap_or_default();
+                    let (found, drift) = engine.reconcile(&event.id, before).await;
+                    seen.insert(event.id.clone(), found);
+                    drifted += drift;
                 }
+                engine.0.metrics.drift.record(drifted as u64, &[]);
             }
         });
     }
@@ -54,16 +71,15 @@ impl Engine {
         &self,
         name: &'static str,
         pause: Option<Duration>,
-        events: &Events,
-        pass: impl Fn(Self, Events) -> F + Send + Sync + 'static,
+        pass: impl Fn(Self) -> F + Send + Sync + 'static,
     ) {
         let Some(pause) = pause else { return };
-        let (engine, events) = (self.clone(), Arc::clone(events));
+        let engine = self.clone();
         self.0.daemons.spawn(name, async move {
             let stopping = engine.0.daemons.stopping();
             let passes = async {
                 loop {
-                    pass(engine.clone(), Arc::clone(&events)).await;
+                    pass(engine.clone()).await;
                     let jitter = rand::rng().random_range(0.8..1.2);
                     tokio::time::sleep(pause.mul_f64(jitter)).await;
                 }
@@ -72,13 +88,13 @@ impl Engine {
         });
     }
 
-    async fn list_events(self, events: Events) {
-        let mut found: Vec<EventId> = Vec::new();
+    async fn list_events(self) {
+        let mut found: Vec<Listed> = Vec::new();
         loop {
-            match self.0.vault.events(found.last(), EVENTS_PAGE).await {
+            match self.0.vault.events(found.last().map(|event| &event.id), EVENTS_PAGE).await {
                 Ok(page) => {
                     let last = page.len() < EVENTS_PAGE as usize;
-                    found.extend(page.into_iter().map(|event| event.id));
+                    found.extend(page.into_iter().map(|event| Listed { id: event.id, epoch: event.epoch }));
                     if last {
                         break;
                     }
@@ -89,10 +105,6 @@ impl Engine {
                 }
             }
         }
-        *events.lock().unwrap_or_else(PoisonError::into_inner) = found.into();
+        *self.0.events.0.lock().unwrap_or_else(PoisonError::into_inner) = found.into();
     }
-}
-
-fn now(events: &Events) -> Arc<[EventId]> {
-    Arc::clone(&events.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -30,12 +30,15 @@ use crate::{
     vault::Vault,
 };
 use catalog::Catalog;
+use healing::Events;
 use metrics::Metrics;
 use rebuild::Rebuilds;
 use token::Tokens;
 
-/// Critical sections (Confirm, Release, Cancel, the sweeper's decisions) under way at once; more are shed.
+/// Critical sections (Confirm, Release, Cancel, blocks) under way at once; more are shed.
 const CRITICAL_SECTIONS_MAX: usize = 4096;
+/// The sweeper's decisions under way at once; more come up again.
+const SWEEPS_MAX: usize = 256;
 
 /// Whose things a caller may touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +159,10 @@ struct Shared {
     metrics: Metrics,
     /// Bounds the critical sections; a permit lives as long as its section.
     critical: Arc<Semaphore>,
+    /// The same for the sweeper: a vault that hangs must not make it crowd out the customers.
+    sweeping: Arc<Semaphore>,
+    /// What sweeper and reconciler look after.
+    events: Events,
     /// Critical sections: they outlive their callers, and shutdown waits for them.
     work: Tasks,
     /// Sweeper, reconciler, rebuilds: shutdown tells them to stop.
@@ -179,6 +186,8 @@ impl Engine {
             rebuilds: Rebuilds::default(),
             metrics: Metrics::new(meter),
             critical: Arc::new(Semaphore::new(CRITICAL_SECTIONS_MAX)),
+            sweeping: Arc::new(Semaphore::new(SWEEPS_MAX)),
+            events: Events::default(),
             gate,
             vault,
             work,
@@ -189,14 +198,15 @@ impl Engine {
         engine
     }
 
-    /// Both stores answer, and no event has just begun to wait for a rebuild.
+    /// Both stores answer, and it is not so that half of the events have just gone cold.
     pub async fn ready(&self) -> Result<(), Error> {
         let (gate, vault) = tokio::join!(self.0.gate.ping(), self.0.vault.ping());
         gate.map_err(|_| Error::BackendUnavailable(Backend::Gate))?;
         vault.map_err(|_| Error::BackendUnavailable(Backend::Vault))?;
-        match self.0.rebuilds.any_recent() {
-            Some(event) => Err(self.rebuilding(&event)),
-            None => Ok(()),
+        let events = self.0.events.now();
+        match self.0.rebuilds.recent(&events) {
+            (cold, Some(event)) if 2 * cold >= events.len() => Err(self.rebuilding(&event)),
+            _ => Ok(()),
         }
     }
 

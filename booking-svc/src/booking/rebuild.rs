@@ -1,14 +1,15 @@
 //! A cold gate is rebuilt from the vault, and from what survived in Redis. Any replica can; the highest epoch wins.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, hash_map::Entry},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use rand::Rng;
+use tokio::sync::Semaphore;
 
-use super::{Engine, Error, Step};
+use super::{Engine, Error, Step, healing::Listed};
 use crate::{
     domain::{Epoch, EventId, Reservation, ReservationId, ReservationState, UnixMs},
     gate::{self, Built, Frozen, Old, Survivors},
@@ -27,30 +28,59 @@ const UNREADY_MAX: Duration = Duration::from_secs(10);
 /// Of the failures of one rebuild in a row, every so many-th is logged as a warning.
 const FAILURES_PER_WARNING: u32 = 20;
 
+/// The pause after a failure doubles up to this.
+const AGAIN_MAX: Duration = Duration::from_secs(4);
+/// Rebuilds of one replica at once: they share the stores with those who wait for them.
+const REBUILDS_AT_ONCE: usize = 4;
+
 /// The events that this replica is rebuilding, each by one task, and since when.
-#[derive(Default)]
-pub(super) struct Rebuilds(Mutex<HashMap<EventId, Instant>>);
+pub(super) struct Rebuilds {
+    under_way: Mutex<HashMap<EventId, Instant>>,
+    turns: Semaphore,
+}
+
+impl Default for Rebuilds {
+    fn default() -> Self {
+        Self { under_way: Mutex::default(), turns: Semaphore::new(REBUILDS_AT_ONCE) }
+    }
+}
 
 impl Rebuilds {
-    /// One of the events that wait for a rebuild, and not for too long.
-    pub(super) fn any_recent(&self) -> Option<EventId> {
-        let rebuilds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rebuilds.iter().find(|(_, since)| since.elapsed() < UNREADY_MAX).map(|(event, _)| event.clone())
+    /// How many of these events have begun to wait for a rebuild a short while ago, and one of them.
+    pub(super) fn recent(&self, events: &[Listed]) -> (usize, Option<EventId>) {
+        let under_way = self.lock();
+        let recent =
+            |event: &&Listed| under_way.get(&event.id).is_some_and(|since| since.elapsed() < UNREADY_MAX);
+        let mut waiting = events.iter().filter(recent);
+        let first = waiting.next().map(|event| event.id.clone());
+        (usize::from(first.is_some()) + waiting.count(), first)
     }
 
     fn contains(&self, event: &EventId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(event)
+        self.lock().contains_key(event)
     }
 
     fn begin(&self, event: &EventId) -> bool {
-        let mut rebuilds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let begins = !rebuilds.contains_key(event);
-        rebuilds.entry(event.clone()).or_insert_with(Instant::now);
-        begins
+        match self.lock().entry(event.clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(Instant::now());
+                true
+            }
+        }
     }
 
-    fn end(&self, event: &EventId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(event);
+    fn lock(&self) -> MutexGuard<'_, HashMap<EventId, Instant>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the entry of a rebuild's task, however the task ends.
+struct UnderWay<'a>(&'a Rebuilds, &'a EventId);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.lock().remove(self.1);
     }
 }
 
@@ -75,10 +105,18 @@ impl Engine {
         }
         let (engine, event) = (self.clone(), event.clone());
         self.0.daemons.spawn("rebuild", async move {
+            let _under_way = UnderWay(&engine.0.rebuilds, &event);
             let stopping = engine.0.daemons.stopping();
             stopping.run_until_cancelled(engine.rebuild_until_warm(&event)).await;
-            engine.0.rebuilds.end(&event);
         });
+    }
+
+    /// Has the event rebuilt although its gate looks well: an epoch that the gate is not of makes any replica do it.
+    pub(super) async fn force_rebuild(&self, event: &EventId) {
+        match self.0.vault.raise_epoch(event, Epoch(0)).await {
+            Ok(_) => self.request_rebuild(event),
+            Err(error) => tracing::warn!(%event, %error, "the gate stays as it is for now"),
+        }
     }
 
     /// Waits for a rebuild of the event, begun here or under way.
@@ -107,32 +145,41 @@ impl Engine {
                 }
                 Err(why) => tracing::debug!(%event, attempt, %why, "a rebuild did not succeed"),
             }
+            let pause = AGAIN.saturating_mul(1 << attempt.min(4)).min(AGAIN_MAX);
             let jitter = rand::rng().random_range(0.5..1.5);
-            tokio::time::sleep(AGAIN.mul_f64(jitter)).await;
+            tokio::time::sleep(pause.mul_f64(jitter)).await;
         }
     }
 
     async fn rebuild_if_cold(&self, event: &EventId) -> Result<(), Attempt> {
-        let Some(in_vault) = self.0.vault.event(event).await? else {
-            return Err(Attempt::NoEvent);
-        };
-        if self.0.gate.epoch(event).await.is_ok_and(|epoch| epoch == in_vault.epoch) {
+        let Ok(_turn) = self.0.rebuilds.turns.acquire().await else { return Ok(()) };
+        if self.is_warm(event).await? {
             return Ok(());
         }
         let Some(rebuild) = self.0.gate.rebuild(event).await? else {
             return Err(Attempt::Elsewhere);
         };
-        let result = self.rebuild_once(event, &rebuild, in_vault.epoch).await;
+        // Another replica may have finished between the look and the lease.
+        let result = match self.is_warm(event).await {
+            Ok(false) => self.rebuild_once(event, &rebuild).await,
+            Ok(true) => Ok(()),
+            Err(error) => Err(error),
+        };
         rebuild.finish().await;
         result
     }
 
-    async fn rebuild_once(
-        &self,
-        event: &EventId,
-        rebuild: &gate::Rebuild<'_>,
-        before: Epoch,
-    ) -> Result<(), Attempt> {
+    /// Whether the gate has all its keys and is of the vault's epoch.
+    async fn is_warm(&self, event: &EventId) -> Result<bool, Attempt> {
+        let in_vault = self.0.vault.event(event).await?.ok_or(Attempt::NoEvent)?;
+        match self.0.gate.alive(event).await {
+            Ok(gate) => Ok(gate.epoch == in_vault.epoch),
+            Err(gate::Error::Cold(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn rebuild_once(&self, event: &EventId, rebuild: &gate::Rebuild<'_>) -> Result<(), Attempt> {
         // Raising waits for vault writes under way; those that come later carry an old epoch and are refused.
         let epoch = self.0.vault.raise_epoch(event, rebuild.highest_epoch().await?).await?;
         self.0.options.steps.reached(Step::RebuildRaised).await;
@@ -142,12 +189,14 @@ impl Engine {
             Frozen::Superseded(_) => return Err(Attempt::Elsewhere),
         };
         let mut survivors = rebuild.survivors(old.epoch).await?;
+        rebuild.renew().await?;
         let truth = self.0.vault.truth(event).await?;
         if truth.event.epoch != epoch {
             return Err(Attempt::Elsewhere);
         }
         let undecided = self.undecided(&mut survivors).await?;
-        let lossless = is_lossless(before, &old, &survivors);
+        let lossless = is_lossless(epoch, &old, &survivors);
+        rebuild.renew().await?;
         let built = self.plan(epoch, &old, &survivors, &truth, &undecided, lossless);
         self.0.options.steps.reached(Step::RebuildRead).await;
         if !rebuild.publish(&built, old.epoch).await? {
@@ -173,16 +222,13 @@ impl Engine {
         let live: Vec<ReservationId> =
             kept.iter().filter(|hold| hold.state.owns_seats()).map(|hold| hold.id.clone()).collect();
         let outcomes = self.0.vault.outcomes(&live).await?;
-        kept.retain_mut(|hold| {
-            // What is booked comes from the vault; a survivor that says so is older news.
-            if hold.state == ReservationState::Booked {
-                return false;
-            }
-            if let (true, Some(outcome)) = (hold.state.owns_seats(), outcomes.get(&hold.id)) {
+        for hold in kept.iter_mut().filter(|hold| hold.state.owns_seats()) {
+            if let Some(outcome) = outcomes.get(&hold.id) {
                 hold.state = outcome.state();
             }
-            hold.state != ReservationState::Booked
-        });
+        }
+        // What is booked comes from the vault; a survivor that says so without it is older news.
+        kept.retain(|hold| hold.state != ReservationState::Booked);
         Ok(kept)
     }
 
@@ -211,10 +257,9 @@ impl Engine {
     }
 }
 
-/// Nothing can be lost where nothing ever was, or where Redis never went away and has all keys.
-fn is_lossless(before: Epoch, old: &Old, survivors: &Survivors) -> bool {
-    let first = before == Epoch(0) && old.epoch == Epoch(0);
-    first || (old.epoch != Epoch(0) && old.same_redis && survivors.whole)
+/// Nothing can be lost where the vault never gave an epoch before, or where Redis never went away and has all keys.
+fn is_lossless(epoch: Epoch, old: &Old, survivors: &Survivors) -> bool {
+    epoch == Epoch(1) || (old.epoch != Epoch(0) && old.same_redis && survivors.whole)
 }
 
 #[cfg(test)]
@@ -225,10 +270,14 @@ mod tests {
     fn only_a_redis_that_never_went_away_is_lossless() {
         let old = |epoch, same_redis| Old { epoch: Epoch(epoch), same_redis, quarantine_until: UnixMs(0) };
         let read = |whole| Survivors { whole, ..Survivors::default() };
-        assert!(is_lossless(Epoch(0), &old(0, false), &read(false)), "a new event");
-        assert!(is_lossless(Epoch(4), &old(4, true), &read(true)), "an orphaned raise, or drift");
-        assert!(!is_lossless(Epoch(4), &old(4, true), &read(false)), "a lost key");
-        assert!(!is_lossless(Epoch(4), &old(4, false), &read(true)), "a restart");
-        assert!(!is_lossless(Epoch(4), &old(0, true), &read(true)), "a flush");
+        assert!(is_lossless(Epoch(1), &old(0, false), &read(false)), "a new event");
+        assert!(is_lossless(Epoch(5), &old(4, true), &read(true)), "an orphaned raise, or drift");
+        assert!(!is_lossless(Epoch(5), &old(4, true), &read(false)), "a lost key");
+        assert!(!is_lossless(Epoch(5), &old(4, false), &read(true)), "a restart");
+        assert!(!is_lossless(Epoch(5), &old(0, true), &read(true)), "a flush");
+        assert!(
+            !is_lossless(Epoch(2), &old(0, false), &read(false)),
+            "another may have published the first epoch"
+        );
     }
 }

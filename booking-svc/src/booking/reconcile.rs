@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Engine;
 use crate::{
-    domain::{Epoch, EventId, Outcome, Reservation, ReservationId, SeatId, SeatState},
+    domain::{EventId, Outcome, Reservation, ReservationId, SeatId, SeatState},
     vault::Taken,
 };
 
@@ -18,22 +18,20 @@ pub(super) enum Drift {
 }
 
 impl Engine {
-    /// One comparison. What differs now and differed in `before` is drift; the rest was on its way.
-    pub(super) async fn reconcile(&self, event: &EventId, before: HashSet<Drift>) -> HashSet<Drift> {
+    /// One comparison: what differs, and how much of it is drift. What differs now and differed in `before` is drift;
+    /// the rest was on its way.
+    pub(super) async fn reconcile(&self, event: &EventId, before: HashSet<Drift>) -> (HashSet<Drift>, usize) {
         match self.look_for_drift(event).await {
             Ok(found) => {
                 let drift: HashSet<Drift> = found.intersection(&before).cloned().collect();
                 if !drift.is_empty() {
-                    self.0.metrics.drift.record(drift.len() as u64, &[]);
                     self.mend(event, &drift).await;
-                } else if !before.is_empty() {
-                    self.0.metrics.drift.record(0, &[]);
                 }
-                found
+                (found, drift.len())
             }
             Err(error) => {
                 tracing::debug!(%event, %error, "gate and vault could not be compared");
-                before
+                (before, 0)
             }
         }
     }
@@ -69,24 +67,15 @@ impl Engine {
         }
         tracing::warn!(%event, seats = drift.len(), rebuild, "gate and vault differed; mended");
         if rebuild {
-            // An epoch that the gate is not of makes it rebuild, on whichever replica.
-            match self.0.vault.raise_epoch(event, Epoch(0)).await {
-                Ok(_) => self.request_rebuild(event),
-                Err(error) => tracing::warn!(%event, %error, "the drift stays for now"),
-            }
+            self.force_rebuild(event).await;
         }
     }
 
-    /// True when the gate has learned something.
+    /// False when the gate answers that it has nothing to learn of a booking that the vault still has.
     async fn settle_again(&self, id: &ReservationId) -> bool {
-        let Ok(Some(outcome @ Outcome::Booked(_))) = self.0.vault.outcome(id).await else { return false };
-        let Outcome::Booked(booking) = &outcome else { return false };
-        let Reservation { seats, request, customer, .. } = &booking.reservation();
-        self.0
-            .gate
-            .settle(id, outcome.state(), seats, request, customer)
-            .await
-            .is_ok_and(|changed| changed > 0)
+        let Ok(Some(Outcome::Booked(booking))) = self.0.vault.outcome(id).await else { return true };
+        let Reservation { seats, request, customer, state, .. } = booking.reservation();
+        self.0.gate.settle(id, state, &seats, &request, &customer).await != Ok(0)
     }
 }
 

@@ -30,6 +30,7 @@ impl Engine {
         T: AsRef<Found>,
         F: Future<Output = Result<Option<T>, Error>>,
     {
+        self.known_event(claim).await?;
         if let Some(found) = ask().await?
             && !self.outlived(claim, found.as_ref())
         {
@@ -38,16 +39,25 @@ impl Engine {
         match self.recover(claim).await? {
             Recovered::Decided(outcome) => Ok(Located::Vault(outcome)),
             Recovered::Known => {
-                let found = ask().await?;
-                found.map(Located::Gate).ok_or_else(|| Error::ReservationNotFound(claim.id.clone()))
+                // Lost again in between: the next call brings it back.
+                ask().await?.map(Located::Gate).ok_or_else(|| self.rebuilding(&claim.id.event))
             }
         }
     }
 
-    /// The gate says expired, but an extension was lost with its memory: the token proves a later deadline.
+    /// An id of an event that never was must not look like an event whose gate is cold.
+    async fn known_event(&self, claim: &Claim) -> Result<(), Error> {
+        match self.0.catalog.house(&claim.id.event).await {
+            Ok(_) => Ok(()),
+            Err(Error::EventNotFound(_)) => Err(Error::ReservationNotFound(claim.id.clone())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An extension was lost with the gate's memory: the token proves a later deadline than the gate knows.
     fn outlived(&self, claim: &Claim, found: &Found) -> bool {
         let Reservation { id, state, deadline, .. } = &found.reservation;
-        *state == ReservationState::Expired
+        matches!(state, ReservationState::Held | ReservationState::Expired)
             && id.epoch < found.epoch
             && claim.token.as_deref().is_some_and(|token| {
                 self.0.tokens.verify(token).is_ok_and(|lost| lost.id == *id && lost.deadline > *deadline)
@@ -66,41 +76,46 @@ impl Engine {
                 return Err(Error::NotOwner(claim.id.clone()));
             }
         }
-        // The vault first: a token of what is decided brings nothing back.
+        let event = &claim.id.event;
+        // The epoch first, then the vault: a decision that comes later than this look comes under a later epoch, or is
+        // seen by the gate. A token of what is decided brings nothing back.
+        let gate = self.0.gate.alive(event).await.map_err(|error| self.gate_error(event, error))?;
         let outcome = self.0.vault.outcome(&claim.id).await;
-        match (outcome.map_err(|error| self.vault_error(&claim.id.event, &error))?, lost) {
+        match (outcome.map_err(|error| self.vault_error(event, &error))?, lost) {
             (Some(Outcome::Booked(booking)), _) if !claim.owner.covers(&booking.customer) => {
                 Err(Error::ReservationNotFound(claim.id.clone()))
             }
             (Some(outcome @ Outcome::Booked(_)), _) | (Some(outcome), Some(_)) => {
                 Ok(Recovered::Decided(outcome))
             }
+            (None, Some(lost)) => self.adopt(lost, gate.epoch).await,
+            // It may be a hold that was lost: nobody can tell until the quarantine is over.
+            (_, None) if claim.id.epoch < gate.epoch && !gate.quarantine.is_zero() => {
+                Err(Error::GateRebuilding { event: event.clone(), retry_after: gate.quarantine })
+            }
             // Without a token nobody can tell whose it was.
             (Some(Outcome::Void(_)) | None, None) => Err(Error::ReservationNotFound(claim.id.clone())),
-            (None, Some(lost)) => self.adopt(lost).await,
         }
     }
 
     /// Takes an undecided hold of an earlier epoch back into the gate.
-    async fn adopt(&self, lost: Reservation) -> Result<Recovered, Error> {
+    async fn adopt(&self, lost: Reservation, epoch: Epoch) -> Result<Recovered, Error> {
         let event = &lost.id.event;
-        let epoch = self.0.gate.epoch(event).await.map_err(|error| self.gate_error(event, error))?;
-        if lost.id.epoch >= epoch {
-            // The gate has known it in this epoch, ended it, and forgotten it since.
-            return Err(Error::HoldExpired(lost.id));
-        }
-        match self.0.gate.adopt(&lost).await.map_err(|error| self.gate_error(event, error))? {
+        // Of this epoch, and yet unknown: the gate has ended it, and forgotten it since.
+        let adopted = match lost.id.epoch < epoch {
+            true => self.0.gate.adopt(&lost, epoch).await.map_err(|error| self.gate_error(event, error))?,
+            false => Adopted::Ended,
+        };
+        let reason = match adopted {
             Adopted::Found(found) => {
                 tracing::info!(id = %lost.id, state = ?found.reservation.state, "took a hold back from its token");
-                Ok(Recovered::Known)
+                return Ok(Recovered::Known);
             }
-            Adopted::Ended => Err(Error::HoldExpired(lost.id)),
-            Adopted::Taken(epoch) => {
-                // A refusal is definite: void in the vault first.
-                let verdict = Verdict::Void(VoidReason::SeatLost);
-                Ok(Recovered::Decided(self.decide(&lost, epoch, verdict).await?))
-            }
-        }
+            Adopted::Ended => VoidReason::Expired,
+            Adopted::Taken => VoidReason::SeatLost,
+        };
+        // A refusal is definite: void in the vault first.
+        Ok(Recovered::Decided(self.decide(&lost, epoch, Verdict::Void(reason)).await?))
     }
 
     /// Has the vault decide a reservation, or finds what it decided before.

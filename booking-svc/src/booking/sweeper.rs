@@ -1,7 +1,9 @@
 //! Ends what is due within a second, so that watchers see it; and has the vault decide Confirms that nobody finished.
 
-use super::{Engine, Step};
-use crate::domain::{Epoch, EventId, Reservation, Verdict, VoidReason};
+use std::sync::Arc;
+
+use super::{Engine, Step, healing::Listed};
+use crate::domain::{Epoch, Reservation, Verdict, VoidReason};
 
 /// Reservations ended in one script.
 const SWEEP_BATCH: u32 = 200;
@@ -10,7 +12,8 @@ const SWEEP_BATCHES_MAX: u32 = 50;
 
 impl Engine {
     /// One pass over an event.
-    pub(super) async fn sweep(&self, event: &EventId) {
+    pub(super) async fn sweep(&self, listed: &Listed) {
+        let event = &listed.id;
         for _ in 0..SWEEP_BATCHES_MAX {
             let swept = match self.0.gate.sweep(event, SWEEP_BATCH).await {
                 Ok(swept) => swept,
@@ -19,6 +22,10 @@ impl Engine {
                     return;
                 }
             };
+            if swept.epoch < listed.epoch {
+                // A rebuild that died after its raise; or a Redis that others have left behind.
+                self.request_rebuild(event);
+            }
             self.0.metrics.expired.add(u64::from(swept.expired), &[]);
             for confirming in swept.confirming {
                 self.finish_confirm(swept.epoch, confirming);
@@ -31,7 +38,7 @@ impl Engine {
 
     /// A Confirm past its window: void, unless the vault has decided booked before. Time alone frees nothing.
     fn finish_confirm(&self, epoch: Epoch, reservation: Reservation) {
-        let Ok(permit) = std::sync::Arc::clone(&self.0.critical).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.0.sweeping).try_acquire_owned() else {
             return; // It comes up again.
         };
         let engine = self.clone();

@@ -53,7 +53,7 @@ fn the_defaults_are_the_limits() {
 fn a_wrong_setting_is_named() {
     let table: [(&[(&str, &str)], &str); 21] = [
         (&[("--redis-url", "")], "TE_REDIS_URL is not set"),
-        (&[("--redis-url", "http://x")], "TE_REDIS_URL must begin with redis:// or rediss://"),
+        (&[("--redis-url", "http://x")], "TE_REDIS_URL must begin with redis://"),
         (&[("--database-url", "")], "TE_DATABASE_URL is not set"),
         (&[("--token-secret", "")], "TE_TOKEN_SECRET is not set"),
         (&[("--token-secret", "short")], "TE_TOKEN_SECRET is too short: a secret has at least 32 bytes"),

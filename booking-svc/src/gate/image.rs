@@ -7,7 +7,13 @@ use std::{
 
 use bb8_redis::redis::{Pipeline, Value, cmd};
 
-use super::{Error, keys::Keys, pool::Connection, rebuild::Built, record};
+use super::{
+    Error,
+    keys::Keys,
+    pool::Connection,
+    rebuild::{Built, SENTINEL},
+    record,
+};
 use crate::domain::{CustomerId, Reservation, ReservationState, SeatId, SeatState, packed_len};
 
 /// An unfinished build is dropped after so long.
@@ -29,13 +35,13 @@ pub(super) struct Image {
 
 impl Image {
     pub(super) fn of(built: &Built<'_>, tombstone_ms: u64) -> Self {
-        let sentinel = || vec![("!".to_owned(), "1".to_owned())];
+        let sentinel = || vec![(SENTINEL.to_owned(), "1".to_owned())];
         let mut image = Self {
             seats: vec![("v".into(), "0".into())],
             map: vec![0; packed_len(built.event.seat_count)],
             reservations: sentinel(),
             requests: sentinel(),
-            expiry: vec![("+inf".into(), "!".into())],
+            expiry: vec![("+inf".into(), SENTINEL.to_owned())],
             customers: sentinel(),
         };
         let mut counts: HashMap<&CustomerId, usize> = HashMap::new();
@@ -57,8 +63,9 @@ impl Image {
         }
         for survivor in built.survivors {
             if survivor.state.owns_seats() {
-                if survivor.seats.iter().any(|seat| taken.contains(&seat)) {
-                    tracing::warn!(id = %survivor.id, "a surviving hold gives way: a seat of it is taken");
+                let unknown = survivor.seats.last().0 >= built.event.seat_count;
+                if unknown || survivor.seats.iter().any(|seat| taken.contains(&seat)) {
+                    tracing::warn!(id = %survivor.id, unknown, "a surviving hold gives way: a seat of it is taken");
                     continue;
                 }
                 *counts.entry(&survivor.customer).or_default() += survivor.seats.len();

@@ -16,7 +16,7 @@ mod seats;
 pub use error::Error;
 pub use rebuild::{Built, Frozen, Old, Rebuild, Survivors};
 pub use reservations::{Adopted, Extended, Found, Granted, Undecided};
-pub use seats::{BlockRefusal, States, Taken};
+pub use seats::{Alive, BlockRefusal, States, Taken};
 
 use std::{
     collections::HashMap,
@@ -92,7 +92,18 @@ impl Gate {
     /// Runs a script of the event under its current epoch; a newer epoch, or a connection that remembers an older
     /// incarnation, is tried again.
     async fn run(&self, script: &Script, event: &EventId, args: &[&str]) -> Result<(Epoch, Reply), Error> {
-        let mut epoch = self.known_epoch(event).unwrap_or_default();
+        self.run_in(None, script, event, args).await
+    }
+
+    /// As `run`; where an epoch is given, any other is cold: what the caller knows of it may be out of date.
+    async fn run_in(
+        &self,
+        only: Option<Epoch>,
+        script: &Script,
+        event: &EventId,
+        args: &[&str],
+    ) -> Result<(Epoch, Reply), Error> {
+        let mut epoch = only.or_else(|| self.known_epoch(event)).unwrap_or_default();
         let mut cold = String::new();
         for _ in 0..self.pool.size() + 2 {
             let connection = self.pool.get().await?;
@@ -104,10 +115,13 @@ impl Gate {
                 "EPOCH" => {
                     epoch = Epoch(reply.number()?);
                     self.learn_epoch(event, Some(epoch));
+                    if only.is_some() {
+                        return Err(Error::Cold("rebuilt meanwhile".into()));
+                    }
                 }
                 "COLD" => {
                     cold = reply.text()?;
-                    if cold != "incarnation" {
+                    if cold != "incarnation" || connection.is_current().await? {
                         break;
                     }
                     connection.mark_broken();

@@ -31,7 +31,7 @@ pub(super) struct Pool {
 #[derive(Clone)]
 pub(super) struct Connection {
     redis: MultiplexedConnection,
-    /// The master's replication id when the connection was made: it changes when Redis restarts or fails over.
+    /// Of when the connection was made; it changes when Redis restarts or fails over.
     incarnation: Arc<str>,
     /// Set on the first error after which nothing more is to be expected from it.
     broken: Arc<AtomicBool>,
@@ -86,22 +86,21 @@ impl Pool {
 impl Connection {
     /// Learns which Redis this is, and refuses one that would drop keys.
     async fn open(mut redis: MultiplexedConnection) -> Result<Self, Error> {
-        let replication: String = cmd("INFO").arg("replication").query_async(&mut redis).await?;
-        let field = |name: &str| replication.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        if field("role:") != Some("master") {
-            return Err(Error::Unavailable("connected to a replica; a master is needed".into()));
-        }
-        let incarnation = field("master_replid:")
-            .ok_or_else(|| Error::Corrupt("INFO names no master_replid".into()))?
-            .into();
-        let memory: String = cmd("INFO").arg("memory").query_async(&mut redis).await?;
-        match memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(str::trim) {
+        let info: String = cmd("INFO").query_async(&mut redis).await?;
+        let incarnation = incarnation(&info)?.into();
+        match field(&info, "maxmemory_policy:") {
             Some("noeviction") => Ok(Self { redis, incarnation, broken: Arc::default() }),
             policy => Err(Error::Misconfigured(format!(
                 "maxmemory-policy is {}, which can drop holds; set it to noeviction",
                 policy.unwrap_or("unknown")
             ))),
         }
+    }
+
+    /// Whether the connection still leads to the Redis that it was made to: a demoted master keeps its connections.
+    pub(super) async fn is_current(&self) -> Result<bool, Error> {
+        let info: String = self.query(&cmd("INFO")).await?;
+        Ok(incarnation(&info).is_ok_and(|now| now == *self.incarnation))
     }
 
     async fn warn_without_aof(&self) {
@@ -150,6 +149,22 @@ impl Connection {
         }
         error.into()
     }
+}
+
+/// Names one life of one Redis's data: the process, and the replication id that it took over at its last promotion.
+/// Not the current replication id, which also changes when a first replica is attached and nothing was lost.
+fn incarnation(info: &str) -> Result<String, Error> {
+    if field(info, "role:") != Some("master") {
+        return Err(Error::Unavailable("connected to a replica; a master is needed".into()));
+    }
+    match (field(info, "run_id:"), field(info, "master_replid2:")) {
+        (Some(run), Some(promoted)) => Ok(format!("{run}/{promoted}")),
+        _ => Err(Error::Corrupt("INFO names no run_id and master_replid2".into())),
+    }
+}
+
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {

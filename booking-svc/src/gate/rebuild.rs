@@ -15,6 +15,8 @@ use super::{
 };
 use crate::domain::{Booking, Epoch, Event, EventId, Reservation, SeatId, UnixMs};
 
+/// Stands in every key, so that a lost one is noticed: see `SENTINEL` in `lua/prelude.lua`.
+pub(super) const SENTINEL: &str = "";
 /// While a replica rebuilds, the others wait at most so long before they try it themselves.
 const LEASE: Duration = Duration::from_secs(5);
 
@@ -23,6 +25,8 @@ pub struct Rebuild<'a> {
     gate: &'a Gate,
     event: EventId,
     connection: Connection,
+    /// Whose lease it is.
+    holder: String,
 }
 
 /// What stopping the old epoch told.
@@ -83,15 +87,12 @@ impl Gate {
     /// Starts a rebuild. None while another replica is at it.
     pub async fn rebuild(&self, event: &EventId) -> Result<Option<Rebuild<'_>>, Error> {
         let connection = self.pool.dedicated().await?;
+        let holder = format!("{:x}", rand::random::<u128>());
         let mut lease = cmd("SET");
-        lease
-            .arg(keys::rebuild_lease(&self.prefix, event))
-            .arg(1)
-            .arg("NX")
-            .arg("PX")
-            .arg(LEASE.as_millis() as u64);
-        let granted: Option<String> = connection.query(&lease).await?;
-        Ok(granted.map(|_| Rebuild { gate: self, event: event.clone(), connection }))
+        lease.arg(keys::rebuild_lease(&self.prefix, event)).arg(&holder);
+        let granted: Option<String> =
+            connection.query(lease.arg("NX").arg("PX").arg(LEASE.as_millis() as u64)).await?;
+        Ok(granted.map(|_| Rebuild { gate: self, event: event.clone(), connection, holder }))
     }
 }
 
@@ -129,10 +130,10 @@ impl Rebuild<'_> {
         sentinels
             .hexists(keys.seats(), "v")
             .exists(keys.map())
-            .hexists(keys.reservations(), "!")
-            .hexists(keys.requests(), "!")
-            .hexists(keys.customers(), "!")
-            .zscore(keys.expiry(), "!");
+            .hexists(keys.reservations(), SENTINEL)
+            .hexists(keys.requests(), SENTINEL)
+            .hexists(keys.customers(), SENTINEL)
+            .zscore(keys.expiry(), SENTINEL);
         let (seats, map, reservations, requests, customers, expiry): (
             bool,
             bool,
@@ -141,15 +142,18 @@ impl Rebuild<'_> {
             bool,
             Option<f64>,
         ) = self.connection.pipeline(&sentinels).await?;
-        let whole = seats && map && reservations && requests && customers && expiry.is_some();
+        let mut whole = seats && map && reservations && requests && customers && expiry.is_some();
 
         let records: HashMap<String, String> =
             self.connection.query(cmd("HGETALL").arg(keys.reservations())).await?;
         let mut reservations = Vec::with_capacity(records.len());
-        for (suffix, text) in records.iter().filter(|(suffix, _)| *suffix != "!") {
+        for (suffix, text) in records.iter().filter(|(suffix, _)| *suffix != SENTINEL) {
             match record::read(&self.event, suffix, text) {
                 Ok(reservation) => reservations.push(reservation),
-                Err(error) => tracing::error!(%error, "a hold did not survive the rebuild"),
+                Err(error) => {
+                    tracing::error!(%error, "a hold did not survive the rebuild; its token can bring it back");
+                    whole = false;
+                }
             }
         }
         Ok(Survivors { reservations, whole, now })
@@ -188,11 +192,21 @@ impl Rebuild<'_> {
         }
     }
 
+    /// Keeps the others waiting a while longer. A lease that was lost all the same costs time, never truth.
+    pub async fn renew(&self) -> Result<(), Error> {
+        self.lease(LEASE).await
+    }
+
     /// Lets others rebuild again.
     pub async fn finish(self) {
-        let lease = keys::rebuild_lease(&self.gate.prefix, &self.event);
-        if let Err(error) = self.connection.query::<()>(cmd("DEL").arg(lease)).await {
+        if let Err(error) = self.lease(Duration::ZERO).await {
             tracing::debug!(%error, "the rebuild lease runs out by itself");
         }
+    }
+
+    async fn lease(&self, keep: Duration) -> Result<(), Error> {
+        let lease = [keys::rebuild_lease(&self.gate.prefix, &self.event)];
+        let args = [&*self.holder, &keep.as_millis().to_string()];
+        self.connection.run(script::LEASE.call_with_keys(&lease, args)).await.map(drop)
     }
 }

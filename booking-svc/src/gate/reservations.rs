@@ -82,7 +82,7 @@ pub enum Adopted {
     /// Its deadline has passed.
     Ended,
     /// Somebody else has a seat of it.
-    Taken(Epoch),
+    Taken,
 }
 
 /// A sweeper's find: Confirms past their window, for the vault to decide.
@@ -181,8 +181,9 @@ impl Gate {
         }
     }
 
-    /// Takes a hold back that the gate has lost. The caller has checked the token and asked the vault.
-    pub async fn adopt(&self, lost: &Reservation) -> Result<Adopted, Error> {
+    /// Takes a hold back that the gate has lost. The caller has checked the token, and asked the vault after it saw
+    /// `epoch`: in any other the gate is cold to it.
+    pub async fn adopt(&self, lost: &Reservation, epoch: Epoch) -> Result<Adopted, Error> {
         let args = [
             &*lost.id.suffix(),
             lost.customer.as_str(),
@@ -191,11 +192,11 @@ impl Gate {
             &lost.deadline.to_string(),
             &lost.extend_limit.to_string(),
         ];
-        let (epoch, mut reply) = self.run(&script::ADOPT, &lost.id.event, &args).await?;
+        let (_, mut reply) = self.run_in(Some(epoch), &script::ADOPT, &lost.id.event, &args).await?;
         Ok(match reply.word() {
             "FOUND" => Adopted::Found(found(&lost.id.event, epoch, &mut reply)?),
             "ENDED" => Adopted::Ended,
-            "TAKEN" => Adopted::Taken(epoch),
+            "TAKEN" => Adopted::Taken,
             _ => return Err(reply.surprise()),
         })
     }

@@ -22,18 +22,28 @@ macro_rules! prelude {
     };
 }
 
+/// The prelude of what brings holds to their end: it works also where Redis's memory is full, or nothing would ever
+/// become free again.
+macro_rules! finishing {
+    () => {
+        concat!("#!lua flags=allow-oom\n", include_str!("lua/prelude.lua"))
+    };
+}
+
 scripts! {
     GRANT = prelude!(), "grant.lua";
-    EXTEND = prelude!(), "extend.lua";
-    GET = prelude!(), "get.lua";
-    BEGIN = prelude!(), "begin.lua";
-    SETTLE = prelude!(), "settle.lua";
+    EXTEND = finishing!(), "extend.lua";
+    GET = finishing!(), "get.lua";
+    BEGIN = finishing!(), "begin.lua";
+    SETTLE = finishing!(), "settle.lua";
     ADOPT = prelude!(), "adopt.lua";
-    SWEEP = prelude!(), "sweep.lua";
+    SWEEP = finishing!(), "sweep.lua";
+    ALIVE = prelude!(), "alive.lua";
     STATES = prelude!(), "states.lua";
     BLOCK = prelude!(), "block.lua";
     UNBLOCK = prelude!(), "unblock.lua";
     CONFIGURE = prelude!(), "configure.lua";
+    LEASE = "", "lease.lua";
     FREEZE = "", "freeze.lua";
     PUBLISH = "", "publish.lua";
 }

@@ -32,6 +32,15 @@ pub struct States {
     pub packed: Vec<u8>,
 }
 
+/// A gate that is not cold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alive {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// How long free seats are not granted yet.
+    pub quarantine: Duration,
+}
+
 /// Why seats were not blocked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockRefusal {
@@ -90,9 +99,12 @@ impl Gate {
     }
 
     /// The epoch of the gate, where it is not cold.
-    pub async fn epoch(&self, event: &EventId) -> Result<Epoch, Error> {
-        // Every script checks the gate first; this one then finds no reservation of that name.
-        Ok(self.run(&script::GET, event, &["0.0", ""]).await?.0)
+    pub async fn alive(&self, event: &EventId) -> Result<Alive, Error> {
+        let (epoch, mut reply) = self.run(&script::ALIVE, event, &[]).await?;
+        match reply.word() {
+            "ALIVE" => Ok(Alive { epoch, quarantine: Duration::from_millis(reply.number()?) }),
+            _ => Err(reply.surprise()),
+        }
     }
 }
 

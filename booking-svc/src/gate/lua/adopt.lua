@@ -8,9 +8,14 @@
 local cold = check_gate()
 if cold then return cold end
 local id = ARGV[5]
-local known = find_reservation(id, ARGV[6])
--- A hold that survived a loss may have lost an extension with it: then it ended too early, and its token says so.
-if known and (known.state ~= 'X' or known.deadline >= tonumber(ARGV[9])) then return describe('FOUND', id, known) end
+local known, reply = find_reservation(id, ARGV[6])
+if not known and reply[1] == 'COLD' then return reply end
+-- A hold that survived a loss may have lost an extension with it: then it ends too early, and its token says so.
+if known and (known.state == 'H' or known.state == 'X') and known.deadline < tonumber(ARGV[9]) then
+    end_reservation(id, known, 'H', 'X')
+elseif known then
+    return describe('FOUND', id, known)
+end
 
 local r = {
     state = 'H', deadline = tonumber(ARGV[9]), limit = tonumber(ARGV[10]),

@@ -7,12 +7,15 @@
 local cold = check_gate()
 if cold then return cold end
 local id = ARGV[5]
-local r = find_reservation(id, ARGV[6])
-if not r then return { 'UNKNOWN' } end
+local r, reply = find_reservation(id, ARGV[6])
+if not r then return reply end
 if r.state == 'H' then
     r.state = 'C'
     redis.call('HSET', RESERVATIONS, id, format_reservation(r))
     write_seats(seat_list(r.seats), string.format('C %.0f %s', r.deadline, id), HELD)
+end
+if r.state == 'C' then
+    -- A caller who repeats still wants it: the sweeper waits another window.
     redis.call('ZADD', EXPIRY, string.format('%.0f', now + tonumber(ARGV[7])), id)
 end
 return describe('FOUND', id, r)

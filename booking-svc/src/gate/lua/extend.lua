@@ -8,8 +8,8 @@
 local cold, meta = check_gate('ttl_ms')
 if cold then return cold end
 local id = ARGV[5]
-local r = find_reservation(id, ARGV[6])
-if not r then return { 'UNKNOWN' } end
+local r, reply = find_reservation(id, ARGV[6])
+if not r then return reply end
 if r.state ~= 'H' then return describe('FOUND', id, r) end
 if r.deadline >= r.limit then return describe('CAPPED', id, r) end
 

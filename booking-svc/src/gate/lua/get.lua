@@ -6,6 +6,6 @@
 
 local cold = check_gate()
 if cold then return cold end
-local r = find_reservation(ARGV[5], ARGV[6])
-if not r then return { 'UNKNOWN' } end
+local r, reply = find_reservation(ARGV[5], ARGV[6])
+if not r then return reply end
 return describe('FOUND', ARGV[5], r)

@@ -6,7 +6,7 @@
 -- Guarantee A seat is granted only while nobody holds, confirms or owns it; a customer never has more seats than the
 --           limit; the same request id of the same customer never makes two reservations.
 
-local SWEEP_MOST, SWEEP_AGAIN_MS = 1000, 1000
+local SWEEP_MOST = 1000
 
 local cold, meta =
     check_gate('open', 'opens_ms', 'closes_ms', 'quarantine_until_ms', 'limit', 'ttl_ms', 'hold_max_ms')
@@ -40,7 +40,7 @@ local count = redis.call('HMGET', CUSTOMERS, SENTINEL, customer)
 if not count[1] then return { 'COLD', 'customers' } end
 if (tonumber(count[2]) or 0) + #seats > limit then
     -- Holds past their deadline do not count, even where no sweeper has run.
-    sweep_due(SWEEP_MOST, SWEEP_AGAIN_MS)
+    sweep_due(SWEEP_MOST)
     local has = tonumber(redis.call('HGET', CUSTOMERS, customer)) or 0
     if has + #seats > limit then return { 'LIMIT', limit, has } end
     taken, due = look_at(seats)

@@ -2,13 +2,13 @@
 -- KEYS      meta, seats, map, reservations, requests, expiry, customers, log (see gate/keys.rs)
 -- ARGV      epoch, incarnation, tombstone ms, log length, then the script's own
 -- Reply     a list whose first item is a word; here COLD <why>, EPOCH <the gate's>
--- Guarantee A script writes only after all its checks, and the first write is the log entry: an error before or
+-- Guarantee A transition writes only after all its checks, and its first write is the log entry: an error before or
 --           at it leaves everything as it was.
 
 local META, SEATS, MAP, RESERVATIONS, REQUESTS, EXPIRY, CUSTOMERS, LOG = unpack(KEYS)
 local TOMBSTONE_MS, LOG_LENGTH = tonumber(ARGV[3]), ARGV[4]
 local FREE, HELD, SOLD, BLOCKED = 0, 1, 2, 3
-local SENTINEL = '!'
+local SENTINEL = '' -- In every key; no customer, request or reservation can be called so.
 local CHUNK = 1000
 
 -- Redis's own clock: the one clock of all holds.
@@ -23,6 +23,16 @@ local function check_gate(...)
     if meta[3] then return { 'COLD', 'frozen' } end
     if meta[1] ~= ARGV[1] then return { 'EPOCH', meta[1] } end
     return nil, meta
+end
+
+-- The first key that is lost, should one be: noeviction keeps Redis from dropping any, but people have hands.
+local function lost_key()
+    if redis.call('HEXISTS', SEATS, 'v') == 0 then return { 'COLD', 'seats' } end
+    if redis.call('EXISTS', MAP) == 0 then return { 'COLD', 'map' } end
+    if redis.call('HEXISTS', RESERVATIONS, SENTINEL) == 0 then return { 'COLD', 'reservations' } end
+    if redis.call('HEXISTS', REQUESTS, SENTINEL) == 0 then return { 'COLD', 'requests' } end
+    if redis.call('HEXISTS', CUSTOMERS, SENTINEL) == 0 then return { 'COLD', 'customers' } end
+    if not redis.call('ZSCORE', EXPIRY, SENTINEL) then return { 'COLD', 'expiry' } end
 end
 
 -- "H <deadline> <id>" held, "C <deadline> <id>" confirming, "S <id>" sold, "B" blocked.
@@ -166,8 +176,8 @@ local function forget(id, r)
     redis.call('ZREM', EXPIRY, id)
 end
 
--- Does what is due: holds past their deadline end, old tombstones are forgotten, and Confirms past their window
--- are returned (id, record, ...) for the vault to decide; those come up again after `again_ms`.
+-- Does what is due: holds past their deadline end, old tombstones are forgotten. With `again_ms`, Confirms past their
+-- window are returned (id, record, ...) for the vault to decide, and come up again after it; without, they are left.
 local function sweep_due(most, again_ms)
     local undecided, expired = {}, 0
     local due = redis.call('ZRANGEBYSCORE', EXPIRY, '-inf', string.format('%.0f', now), 'LIMIT', 0, most)
@@ -180,9 +190,11 @@ local function sweep_due(most, again_ms)
             expire_if_due(id, r)
             expired = expired + 1
         elseif r.state == 'C' then
-            redis.call('ZADD', EXPIRY, string.format('%.0f', now + again_ms), id)
-            undecided[#undecided + 1] = id
-            undecided[#undecided + 1] = text
+            if again_ms then
+                redis.call('ZADD', EXPIRY, string.format('%.0f', now + again_ms), id)
+                undecided[#undecided + 1] = id
+                undecided[#undecided + 1] = text
+            end
         else
             forget(id, r)
         end
@@ -196,11 +208,13 @@ local function describe(word, id, r)
 end
 
 -- The reservation, if it is known and the caller's ('' is everybody's); a hold past its deadline ends here.
+-- Else the reply: unknown, or cold where the whole key is lost.
 local function find_reservation(id, customer)
-    local text = redis.call('HGET', RESERVATIONS, id)
-    if not text then return nil end
-    local r = parse_reservation(text)
-    if customer ~= '' and r.customer ~= customer then return nil end
+    local found = redis.call('HMGET', RESERVATIONS, id, SENTINEL)
+    if not found[2] then return nil, { 'COLD', 'reservations' } end
+    if not found[1] then return nil, { 'UNKNOWN' } end
+    local r = parse_reservation(found[1])
+    if customer ~= '' and r.customer ~= customer then return nil, { 'UNKNOWN' } end
     expire_if_due(id, r)
     return r
 end

@@ -11,9 +11,9 @@ if meta[2] ~= ARGV[1] then return { 'SUPERSEDED', meta[2] or meta[1] or '0' } en
 if redis.call('HEXISTS', SEATS, 'v') == 0 then return { 'INCOMPLETE', SEATS } end
 if redis.call('EXISTS', MAP) == 0 then return { 'INCOMPLETE', MAP } end
 for _, key in ipairs({ RESERVATIONS, REQUESTS, CUSTOMERS }) do
-    if redis.call('HEXISTS', key, '!') == 0 then return { 'INCOMPLETE', key } end
+    if redis.call('HEXISTS', key, '') == 0 then return { 'INCOMPLETE', key } end
 end
-if not redis.call('ZSCORE', EXPIRY, '!') then return { 'INCOMPLETE', EXPIRY } end
+if not redis.call('ZSCORE', EXPIRY, '') then return { 'INCOMPLETE', EXPIRY } end
 
 for i = 2, 7 do redis.call('PERSIST', KEYS[i]) end
 local time = redis.call('TIME')

@@ -6,12 +6,8 @@
 
 local cold = check_gate()
 if cold then return cold end
-if redis.call('HEXISTS', SEATS, 'v') == 0 then return { 'COLD', 'seats' } end
-if redis.call('EXISTS', MAP) == 0 then return { 'COLD', 'map' } end
-if redis.call('HEXISTS', RESERVATIONS, SENTINEL) == 0 then return { 'COLD', 'reservations' } end
-if redis.call('HEXISTS', REQUESTS, SENTINEL) == 0 then return { 'COLD', 'requests' } end
-if redis.call('HEXISTS', CUSTOMERS, SENTINEL) == 0 then return { 'COLD', 'customers' } end
-if not redis.call('ZSCORE', EXPIRY, SENTINEL) then return { 'COLD', 'expiry' } end
+local lost = lost_key()
+if lost then return lost end
 
 local due, expired, undecided = sweep_due(ARGV[5], tonumber(ARGV[6]))
 return { 'SWEPT', due, expired, unpack(undecided) }

@@ -128,12 +128,12 @@ async fn newcomers_wait_in_quarantine_while_a_token_brings_its_hold_back() {
     redis.flush().await;
     assert!(house.publish(Epoch(2), Duration::from_secs(60)).await);
     assert!(matches!(house.grant("bob", "r", &[50]).await, Granted::Quarantine(_)));
-    let Adopted::Found(found) = house.gate.adopt(&lost).await.unwrap() else { panic!() };
+    let Adopted::Found(found) = house.gate.adopt(&lost, Epoch(2)).await.unwrap() else { panic!() };
     assert_eq!(found.reservation, lost);
     assert!(matches!(house.grant("bob", "r", &[1]).await, Granted::Taken(_)));
     // Once: a second adoption finds the first.
     assert_eq!(house.gate.states(house.id()).await.unwrap().version.0, 1);
-    assert!(matches!(house.gate.adopt(&lost).await, Ok(Adopted::Found(_))));
+    assert!(matches!(house.gate.adopt(&lost, Epoch(2)).await, Ok(Adopted::Found(_))));
     assert_eq!(house.gate.states(house.id()).await.unwrap().version.0, 1);
 }
 
@@ -144,10 +144,10 @@ async fn a_token_with_a_later_deadline_revives_a_hold_whose_extension_was_lost()
     house.set_hold_ttl(Duration::from_millis(100)).await;
     let held = house.hold("ann", &[1]).await.reservation;
     tokio::time::sleep(Duration::from_millis(150)).await;
-    let Adopted::Found(found) = house.gate.adopt(&held).await.unwrap() else { panic!() };
+    let Adopted::Found(found) = house.gate.adopt(&held, Epoch(1)).await.unwrap() else { panic!() };
     assert_eq!(found.reservation.state, ReservationState::Expired, "its own deadline has passed");
     let extended = Reservation { deadline: held.deadline + Duration::from_secs(60), ..held };
-    let Adopted::Found(found) = house.gate.adopt(&extended).await.unwrap() else { panic!() };
+    let Adopted::Found(found) = house.gate.adopt(&extended, Epoch(1)).await.unwrap() else { panic!() };
     assert_eq!(found.reservation, extended);
     assert!(matches!(house.grant("bob", "r", &[1]).await, Granted::Taken(_)));
 }

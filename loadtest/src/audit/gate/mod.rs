@@ -145,7 +145,7 @@ impl Reader {
         let mut pipe = redis::pipe();
         pipe.atomic();
         pipe.cmd("TIME");
-        pipe.cmd("INFO").arg("replication");
+        pipe.cmd("INFO");
         pipe.cmd("HGETALL").arg(meta);
         pipe.cmd("HGETALL").arg(key("seats"));
         pipe.cmd("GET").arg(key("map"));

@@ -3,14 +3,14 @@ use std::collections::HashMap;
 use super::{Change, Gate, Reservation, Seat};
 
 /// The field or member that every key keeps, so that a lost key is seen.
-const SENTINEL: &str = "!";
+const SENTINEL: &str = "";
 /// The field of the seats that holds the version; it is their sentinel, too.
 const VERSION: &str = "v";
 
 /// The gate's records as Redis hands them out.
 pub(super) struct Raw {
     pub(super) time: (i64, i64),
-    /// What INFO says of Redis's replication.
+    /// What INFO says.
     pub(super) redis: String,
     pub(super) meta: HashMap<String, String>,
     pub(super) seats: HashMap<String, String>,
@@ -28,8 +28,10 @@ impl Raw {
         if self.meta.get("epoch") != Some(&epoch.to_string()) || self.meta.contains_key("frozen") {
             return Some("it is being rebuilt");
         }
-        let replid = self.redis.lines().find_map(|line| line.strip_prefix("master_replid:"));
-        if replid.map(str::trim) != self.meta.get("incarnation").map(String::as_str) {
+        // As the service spells it: the process, and the replication id of its last promotion.
+        let field = |name| self.redis.lines().find_map(|line| line.strip_prefix(name)).map_or("", str::trim);
+        let incarnation = format!("{}/{}", field("run_id:"), field("master_replid2:"));
+        if Some(&incarnation) != self.meta.get("incarnation") {
             return Some("Redis restarted, and the gate was not rebuilt yet");
         }
         let whole = self.seats.contains_key(VERSION)
@@ -162,13 +164,13 @@ mod tests {
     fn raw() -> Raw {
         Raw {
             time: (1, 500_000),
-            redis: "# Replication\r\nmaster_replid:abc\r\n".into(),
-            meta: text([("epoch", "1"), ("incarnation", "abc")]),
+            redis: "# Server\r\nrun_id:abc\r\n# Replication\r\nmaster_replid2:000\r\n".into(),
+            meta: text([("epoch", "1"), ("incarnation", "abc/000")]),
             seats: text([("v", "3"), ("0", "B")]),
             map: Some(vec![0b1100_0000]),
-            reservations: text([("!", "1")]),
-            due: vec![("1.1".into(), 7.0), ("!".into(), f64::INFINITY)],
-            customers: [("!".to_owned(), 1), ("ann".to_owned(), 2)].into(),
+            reservations: text([("", "1")]),
+            due: vec![("1.1".into(), 7.0), (String::new(), f64::INFINITY)],
+            customers: [(String::new(), 1), ("ann".to_owned(), 2)].into(),
             log: vec![("2-0".into(), vec![]), ("1-0".into(), ["s", "3", "n", "0"].map(String::from).into())],
         }
     }
@@ -198,10 +200,10 @@ mod tests {
         };
         assert!(raw().cold(2).is_some());
         assert!(cold(|raw| drop(raw.meta.insert("frozen".into(), "2".into()))));
-        assert!(cold(|raw| raw.redis = "master_replid:def".into()));
+        assert!(cold(|raw| raw.redis = "run_id:def\r\nmaster_replid2:000".into()));
         assert!(cold(|raw| drop(raw.seats.remove("v"))));
         assert!(cold(|raw| raw.map = None));
-        assert!(cold(|raw| drop(raw.reservations.remove("!"))));
+        assert!(cold(|raw| drop(raw.reservations.remove(""))));
         assert!(cold(|raw| raw.customers.clear()));
         assert!(cold(|raw| raw.due.clear()));
     }
