@@ -5,4 +5,5 @@
 
 mod first;
 mod gate;
+mod lost_keys;
 mod support;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use booking_svc::{
-    domain::{ReservationState, SeatId, SeatState},
-    gate::{Extended, Granted},
+    domain::{Reservation, ReservationState, SeatId, SeatState},
+    gate::{Error, Extended, Granted},
 };
 use tokio::time::sleep;
 
@@ -147,4 +147,51 @@ async fn scripts_that_redis_forgot_are_sent_again() {
     house.hold("ann", &[1]).await;
     redis.script_flush().await;
     house.hold("ann", &[2]).await;
+}
+
+#[tokio::test]
+async fn reserves_over_the_limit_do_not_hide_an_abandoned_confirm_from_the_sweeper() {
+    let redis = Redis::start().await;
+    let mut house = House::open(&redis, "rock", 100).await;
+    house.event.settings.seats_per_customer = 1;
+    house.set_hold_ttl(Duration::from_secs(60)).await;
+    let left = house.hold("ann", &[1]).await.reservation;
+    house.gate.begin(&left.id, None, Duration::from_millis(1)).await.unwrap().unwrap();
+    house.hold("bob", &[2]).await;
+    sleep(Duration::from_millis(5)).await;
+    assert_eq!(house.grant("bob", "more", &[3]).await, Granted::Limit { limit: 1, has: 1 });
+    assert_eq!(house.gate.sweep(house.id(), 10).await.unwrap().confirming[0].id, left.id);
+}
+
+#[tokio::test]
+async fn a_full_redis_grants_nothing_but_lets_holds_end() {
+    let redis = Redis::start().await;
+    let mut house = House::open(&redis, "rock", 100).await;
+    house.set_hold_ttl(Duration::from_millis(100)).await;
+    let (due, given_back) = (house.hold("ann", &[1]).await, house.hold("bob", &[2]).await.reservation);
+    let mut client = redis.client().await;
+    let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "1"]).query_async(&mut client).await.unwrap();
+    let seats = super::house::set(&[3]);
+    let refused = house.gate.grant(house.id(), &seats, &request("r"), &customer("cid")).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    let Reservation { id, seats, request, customer, .. } = &given_back;
+    let released = ReservationState::Released;
+    assert_eq!(house.gate.settle(id, released, seats, request, customer).await, Ok(1));
+    sleep(Duration::from_millis(150)).await;
+    assert_eq!(house.gate.sweep(house.id(), 10).await.unwrap().expired, 1);
+    let ended = house.gate.get(&due.reservation.id, None).await.unwrap().unwrap();
+    assert_eq!(ended.reservation.state, ReservationState::Expired);
+}
+
+#[tokio::test]
+async fn a_customer_may_be_called_anything() {
+    let redis = Redis::start().await;
+    let house = House::open(&redis, "rock", 100).await;
+    for name in ["!", "-", "1.1", "a b  c", "te:{rock}:meta", "\u{1f3ab}"] {
+        let held = house.hold(name, &[7]).await.reservation;
+        let Reservation { id, seats, request, customer, .. } = &held;
+        let released = ReservationState::Released;
+        assert_eq!(house.gate.settle(id, released, seats, request, customer).await, Ok(1), "{name:?}");
+    }
+    house.gate.alive(house.id()).await.unwrap();
 }
