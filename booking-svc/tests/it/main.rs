@@ -6,4 +6,6 @@
 mod first;
 mod gate;
 mod lost_keys;
+mod race;
+mod repeat;
 mod support;

@@ -7,7 +7,7 @@ use ticketengine::v1::{
     Booking, CancelRequest, ConfirmRequest, ExtendRequest, ExtendResponse, GetReservationRequest,
     GetSeatMapRequest, ReleaseRequest, Reservation, ReserveRequest, ReserveResponse,
 };
-use tonic::Status;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::world::{Replica, as_customer, as_role};
@@ -116,6 +116,14 @@ pub(crate) fn reason(status: &Status) -> String {
     info.reason
 }
 
+/// The error of a call that was refused with this code and reason.
+#[track_caller]
+pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, expected: &str) -> Status {
+    let status = answer.expect_err("the call is refused");
+    assert_eq!((status.code(), reason(&status).as_str()), (code, expected), "{status:?}");
+    status
+}
+
 /// When the error says to try again.
 pub(crate) fn retry_after(status: &Status) -> Option<Duration> {
     status.get_details_retry_info().and_then(|info| info.retry_delay)
@@ -126,9 +134,7 @@ pub(crate) async fn until_definite<T>(call: impl AsyncFn() -> Result<T, Status>)
     let started = std::time::Instant::now();
     loop {
         match call().await {
-            Err(status)
-                if status.code() == tonic::Code::Unavailable && started.elapsed() < super::STORE_LIMIT =>
-            {
+            Err(status) if status.code() == Code::Unavailable && started.elapsed() < super::STORE_LIMIT => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             answer => return answer,

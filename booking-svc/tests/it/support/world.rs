@@ -121,7 +121,7 @@ impl Replica {
             };
             serve(config, listener, shutdown).await.unwrap();
         });
-        let channel = Endpoint::new(format!("http://{address}")).unwrap().connect_lazy();
+        let channel = connect(&address.to_string());
         let replica = Self { address: address.to_string(), channel, stop: Some(stop), served };
         wait_until("a replica answers", super::STORE_LIMIT, async || {
             let events = replica.events().list_events(ListEventsRequest::default()).await;
@@ -135,6 +135,11 @@ impl Replica {
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.take().unwrap().send(());
         self.served.join_next().await.unwrap().unwrap();
+    }
+
+    /// A connection of its own.
+    pub(crate) fn connect(&self) -> Channel {
+        connect(&self.address)
     }
 
     pub(crate) fn bookings(&self) -> BookingServiceClient<Channel> {
@@ -152,6 +157,10 @@ impl Replica {
         let open = as_role(Role::Admin, "boss", OpenSalesRequest { event_id: id.into() });
         self.events().open_sales(open).await.unwrap();
     }
+}
+
+fn connect(address: &str) -> Channel {
+    Endpoint::new(format!("http://{address}")).unwrap().connect_lazy()
 }
 
 /// An event of one section with rows of 50 seats that cost 10 EUR each.
