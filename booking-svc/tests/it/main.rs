@@ -6,6 +6,8 @@
 mod first;
 mod gate;
 mod lost_keys;
+mod holds;
 mod race;
 mod repeat;
+mod sale;
 mod support;
