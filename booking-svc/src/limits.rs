@@ -87,6 +87,9 @@ pub const SECRET_BYTES_MIN: usize = 32;
 
 /// How long a call waits for a connection to a store.
 pub const POOL_WAIT: Duration = Duration::from_millis(200);
+/// How long a call waits for PostgreSQL's answer. An outage is told in well under a second, a wait for a connection
+/// included.
+pub const QUERY_WAIT: Duration = Duration::from_millis(600);
 /// The most connections to one store.
 pub const CONNECTIONS_MAX: u32 = 1_000;
 /// Connections to PostgreSQL.
@@ -101,6 +104,7 @@ const fn before(a: Duration, b: Duration) -> bool {
 // The caller hears "repeat the call" from us, not a deadline from the edge.
 const _: () = assert!(before(DECISION_WAIT_DEFAULT, DEADLINE_DEFAULT));
 const _: () = assert!(before(POOL_WAIT, DECISION_WAIT_DEFAULT));
+const _: () = assert!(POOL_WAIT.as_millis() + QUERY_WAIT.as_millis() < 1_000);
 const _: () = assert!(before(DEADLINE_DEFAULT, DEADLINE_CREATE_EVENT));
 const _: () = assert!(before(DEADLINE_CREATE_EVENT, DEADLINE_MAX));
 // The sweeper does not decide over a Confirm whose caller still waits.

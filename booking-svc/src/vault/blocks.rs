@@ -46,7 +46,7 @@ impl Vault {
             i32::try_from(seat.0).map_err(|_| Error::SeatNotFound { event: event.clone(), seat })
         });
         let ids = ids.collect::<Result<Vec<i32>, Error>>()?;
-        let answer = self.query(sql, &[&event.as_str(), &number(epoch), &ids]).await?;
+        let answer = self.bulk(sql, &[&event.as_str(), &number(epoch), &ids]).await?;
         let row = first(answer).ok_or_else(|| Error::EventNotFound(event.clone()))?;
         if rows::get::<&str>(&row, "status")? == "epoch_stale" {
             return Err(Error::EpochStale { vault: rows::epoch(&row, "vault_epoch")? });
