@@ -89,7 +89,7 @@ pub const SECRET_BYTES_MIN: usize = 32;
 pub const POOL_WAIT: Duration = Duration::from_millis(200);
 /// How long a call waits for PostgreSQL's answer. An outage is told in well under a second, a wait for a connection
 /// included.
-pub const QUERY_WAIT: Duration = Duration::from_millis(600);
+pub const QUERY_WAIT: Duration = Duration::from_millis(750);
 /// The most connections to one store.
 pub const CONNECTIONS_MAX: u32 = 1_000;
 /// Connections to PostgreSQL.

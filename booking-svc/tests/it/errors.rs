@@ -1,19 +1,19 @@
 //! Each row of the error table: code, reason, and the details that help.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use booking_svc::{booking::Step, identity::Role};
+use booking_svc::identity::Role;
 use ticketengine::v1::{
     BlockSeatsRequest, ConfirmRequest, GetBookingRequest, GetReservationRequest, ReleaseRequest,
     ReservationState, ReserveRequest,
 };
-use tokio::sync::Semaphore;
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::support::{
     STORE_LIMIT,
     calls::{Held, refused, retry_after},
+    halt::Halt,
     wait_until,
     world::{Replica, World, as_customer, as_role},
 };
@@ -52,41 +52,22 @@ async fn a_loser_learns_which_seats_are_taken_how_and_until_when() {
     assert_eq!(retry_after(&lost), None, "waiting does not help: one is sold");
 
     // Waiting for a hold does.
-    let lost = refused(a.reserve("rock", "bob", "r", &[0, 1]).await, Code::FailedPrecondition, "SEAT_UNAVAILABLE");
+    let lost =
+        refused(a.reserve("rock", "bob", "r", &[0, 1]).await, Code::FailedPrecondition, "SEAT_UNAVAILABLE");
     let wait = retry_after(&lost).unwrap();
     assert!(wait > Duration::from_secs(30) && wait <= Duration::from_secs(60), "{wait:?}");
     assert_eq!(a.seat_states("rock", 4).await.unwrap(), [0, 1, 2, 3]);
 }
 
-/// A replica whose Confirms stop after the gate's part, until `go` has permits.
-async fn with_held_confirms(world: &World) -> (Replica, Arc<Semaphore>, Arc<Semaphore>) {
-    let (begun, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let hook = {
-        let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
-        move |step| -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-            let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
-            Box::pin(async move {
-                if step == Step::ConfirmBegun {
-                    begun.add_permits(1);
-                    go.acquire().await.unwrap().forget();
-                }
-            })
-        }
-    };
-    let mut settings = world.settings().with_hook(hook);
-    settings.engine.decision_wait = STORE_LIMIT;
-    (Replica::start(settings).await, begun, go)
-}
-
 #[tokio::test]
 async fn a_confirm_under_way_stands_in_the_way_of_release_and_extend() {
     let world = World::new().await;
-    let (slow, begun, go) = with_held_confirms(&world).await;
+    let (slow, halt) = Halt::replica(world.settings()).await;
     let other = world.replica().await;
     other.open_event("rock", 10, Default::default()).await;
     let held = other.reserve("rock", "ann", "r", &[1]).await.unwrap();
     let meanwhile = async {
-        begun.acquire().await.unwrap().forget();
+        halt.begun().await;
         for replica in [&slow, &other] {
             let release = refused(replica.release(&held).await, Code::Aborted, "CONFIRM_IN_PROGRESS");
             let extend = refused(replica.extend(&held).await, Code::Aborted, "CONFIRM_IN_PROGRESS");
@@ -94,12 +75,33 @@ async fn a_confirm_under_way_stands_in_the_way_of_release_and_extend() {
         }
         assert_eq!(other.reservation(&held).await.unwrap().state(), ReservationState::Confirming);
         assert_eq!(other.seat_states("rock", 2).await.unwrap(), [0, 1], "shown as held");
-        go.add_permits(1);
+        halt.go();
     };
     let (confirmed, ()) = tokio::join!(slow.confirm(&held, "pay"), meanwhile);
     assert_eq!(confirmed.unwrap().seat_ids, [1]);
     refused(other.release(&held).await, Code::FailedPrecondition, "ALREADY_BOOKED");
     refused(other.extend(&held).await, Code::FailedPrecondition, "ALREADY_BOOKED");
+}
+
+#[tokio::test]
+async fn a_full_service_sheds_calls_at_once() {
+    let world = World::new().await;
+    let mut settings = world.settings();
+    settings.calls_max = 1;
+    let (full, halt) = Halt::replica(settings).await;
+    let other = world.replica().await;
+    other.open_event("rock", 10, Default::default()).await;
+    let held = other.reserve("rock", "ann", "r", &[1]).await.unwrap();
+    let meanwhile = async {
+        halt.begun().await;
+        let shed = refused(full.reserve("rock", "bob", "r", &[2]).await, Code::Unavailable, "OVERLOADED");
+        assert!(retry_after(&shed).is_some_and(|wait| !wait.is_zero()));
+        assert_eq!(other.seat_states("rock", 3).await.unwrap(), [0, 1, 0], "nothing was done");
+        halt.go();
+    };
+    let (confirmed, ()) = tokio::join!(full.confirm(&held, "pay"), meanwhile);
+    confirmed.unwrap();
+    full.reserve("rock", "bob", "r", &[2]).await.unwrap();
 }
 
 #[tokio::test]
@@ -140,7 +142,8 @@ async fn another_payment_is_refused_by_name() {
 async fn a_request_id_is_for_one_content() {
     let (_world, a) = one_replica().await;
     a.reserve("rock", "ann", "r", &[1]).await.unwrap();
-    let refusal = refused(a.reserve("rock", "ann", "r", &[2]).await, Code::InvalidArgument, "REQUEST_ID_REUSED");
+    let refusal =
+        refused(a.reserve("rock", "ann", "r", &[2]).await, Code::InvalidArgument, "REQUEST_ID_REUSED");
     assert_eq!(refusal.get_details_bad_request().unwrap().field_violations[0].field, "request_id");
     assert_eq!(a.seat_states("rock", 3).await.unwrap(), [0, 1, 0]);
 }

@@ -3,13 +3,17 @@
 // Helpers of tests are tests: a panic is how they report.
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
 mod errors;
+mod events;
 mod first;
 mod gate;
 mod lost_keys;
 mod holds;
+mod outage;
 mod race;
 mod repeat;
 mod roles;
 mod sale;
+mod stop;
 mod support;

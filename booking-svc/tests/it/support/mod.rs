@@ -5,6 +5,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod database;
+pub(crate) mod halt;
 pub(crate) mod ports;
 pub(crate) mod postgres;
 pub(crate) mod process;
