@@ -3,8 +3,7 @@
 use super::{Claim, Engine, Error, Owner, Priced, Step, recover::Located, reserve::ended_error};
 use crate::{
     domain::{
-        Booking, Epoch, Outcome, PaymentReference, Reservation, ReservationId, ReservationState, Verdict,
-        VoidReason,
+        Booking, Outcome, PaymentReference, Reservation, ReservationId, ReservationState, Verdict, VoidReason,
     },
     gate::Found,
 };
@@ -23,7 +22,7 @@ impl Engine {
             Located::Vault(outcome) => return self.confirmed(&claim.id, outcome, &payment).await,
         };
         if reservation.state != ReservationState::Confirming {
-            return self.confirm_ended(&reservation, epoch, &payment).await;
+            return self.confirm_ended(&reservation, &payment).await;
         }
         // From here on the seats stay held until the vault has decided, whatever becomes of this process.
         self.0.options.steps.reached(Step::ConfirmBegun).await;
@@ -41,15 +40,19 @@ impl Engine {
         begun.map_err(|error| self.gate_error(&claim.id.event, error))
     }
 
-    /// A Confirm of what the gate says has ended: the vault has the last word. It refuses for ever, or a gate that goes
-    /// back in time could let a repeat through.
+    /// A Confirm of what the gate says has ended: the vault has the last word.
     async fn confirm_ended(
         &self,
         ended: &Reservation,
-        epoch: Epoch,
         payment: &PaymentReference,
     ) -> Result<Priced<Booking>, Error> {
-        let outcome = self.decide(ended, epoch, Verdict::Void(VoidReason::Expired)).await?;
+        let event = &ended.id.event;
+        let gate = self.0.gate.alive(event).await.map_err(|error| self.gate_error(event, error))?;
+        let known = self.0.vault.outcome(&ended.id).await.map_err(|error| self.vault_error(event, &error))?;
+        let outcome = match known {
+            Some(outcome) => outcome,
+            None => self.end_for_ever(ended, gate).await?,
+        };
         self.confirmed(&ended.id, outcome, payment).await
     }
 

@@ -3,7 +3,7 @@
 use super::{Backend, Claim, Engine, Error};
 use crate::{
     domain::{Decision, Epoch, EventId, Outcome, Reservation, ReservationState, Verdict, VoidReason},
-    gate::{self, Adopted, Found},
+    gate::{self, Adopted, Alive, Found},
     vault,
 };
 
@@ -88,7 +88,7 @@ impl Engine {
             (Some(outcome @ Outcome::Booked(_)), _) | (Some(outcome), Some(_)) => {
                 Ok(Recovered::Decided(outcome))
             }
-            (None, Some(lost)) => self.adopt(lost, gate.epoch).await,
+            (None, Some(lost)) => self.adopt(lost, gate).await,
             // It may be a hold that was lost: nobody can tell until the quarantine is over.
             (_, None) if claim.id.epoch < gate.epoch && !gate.quarantine.is_zero() => {
                 Err(Error::GateRebuilding { event: event.clone(), retry_after: gate.quarantine })
@@ -99,23 +99,35 @@ impl Engine {
     }
 
     /// Takes an undecided hold of an earlier epoch back into the gate.
-    async fn adopt(&self, lost: Reservation, epoch: Epoch) -> Result<Recovered, Error> {
+    async fn adopt(&self, lost: Reservation, gate: Alive) -> Result<Recovered, Error> {
         let event = &lost.id.event;
         // Of this epoch, and yet unknown: the gate has ended it, and forgotten it since.
-        let adopted = match lost.id.epoch < epoch {
-            true => self.0.gate.adopt(&lost, epoch).await.map_err(|error| self.gate_error(event, error))?,
+        let adopted = match lost.id.epoch < gate.epoch {
+            true => {
+                self.0.gate.adopt(&lost, gate.epoch).await.map_err(|error| self.gate_error(event, error))?
+            }
             false => Adopted::Ended,
         };
-        let reason = match adopted {
+        let outcome = match adopted {
             Adopted::Found(found) => {
                 tracing::info!(id = %lost.id, state = ?found.reservation.state, "took a hold back from its token");
                 return Ok(Recovered::Known);
             }
-            Adopted::Ended => VoidReason::Expired,
-            Adopted::Taken => VoidReason::SeatLost,
+            Adopted::Ended => self.end_for_ever(&lost, gate).await?,
+            // A refusal is definite: void in the vault first.
+            Adopted::Taken => self.decide(&lost, gate.epoch, Verdict::Void(VoidReason::SeatLost)).await?,
         };
-        // A refusal is definite: void in the vault first.
-        Ok(Recovered::Decided(self.decide(&lost, epoch, Verdict::Void(reason)).await?))
+        Ok(Recovered::Decided(outcome))
+    }
+
+    /// The outcome of a hold that ended by time: void in the vault, or a gate that goes back in time could let a repeat
+    /// through after the refusal. Not while a loss is waited out: the token of a later Extend may still come.
+    pub(super) async fn end_for_ever(&self, ended: &Reservation, gate: Alive) -> Result<Outcome, Error> {
+        if ended.id.epoch < gate.epoch && !gate.quarantine.is_zero() {
+            let event = ended.id.event.clone();
+            return Err(Error::GateRebuilding { event, retry_after: gate.quarantine });
+        }
+        self.decide(ended, gate.epoch, Verdict::Void(VoidReason::Expired)).await
     }
 
     /// Has the vault decide a reservation, or finds what it decided before.
