@@ -191,7 +191,8 @@ async fn a_thousand_reserves_at_once_stay_within_the_limit() {
     for seat in 0..1_000 {
         let replicas = Arc::clone(&replicas);
         calls.spawn(async move {
-            replicas[seat as usize % 2].reserve("rock", "ann", &format!("r{seat}"), &[seat]).await
+            let (replica, request, seats) = (&replicas[seat as usize % 2], format!("r{seat}"), [seat]);
+            until_definite(|| replica.reserve("rock", "ann", &request, &seats)).await
         });
     }
     let mut granted = 0;

@@ -130,7 +130,10 @@ pub(crate) fn retry_after(status: &Status) -> Option<Duration> {
 }
 
 /// Repeats a call, as clients do, while the answer is UNAVAILABLE or ABORTED for a moment.
-pub(crate) async fn until_definite<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
+pub(crate) async fn until_definite<T, F>(call: impl Fn() -> F) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
     let started = std::time::Instant::now();
     loop {
         match call().await {
