@@ -6,6 +6,7 @@
 mod bad_input;
 mod errors;
 mod events;
+mod aborts;
 mod first;
 mod gate;
 mod holds;

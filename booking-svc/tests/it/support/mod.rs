@@ -3,6 +3,7 @@
 //! Everything that is started here ends with the value that owns it. All waits are bounded: a test that hangs is a
 //! test that fails.
 
+pub(crate) mod binary;
 pub(crate) mod calls;
 pub(crate) mod database;
 pub(crate) mod halt;
@@ -12,6 +13,8 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 mod selftest;
+pub(crate) mod stall;
+pub(crate) mod witness;
 pub(crate) mod world;
 
 use std::time::{Duration, Instant};

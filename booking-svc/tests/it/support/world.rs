@@ -22,8 +22,8 @@ use tonic::{
 
 use super::{database::Database, redis::Redis, wait_until};
 
-const JWT_SECRET: &[u8] = b"the access tokens' secret of the tests";
-const TOKEN_SECRET: &str = "the reservation tokens' secret of the tests";
+pub(super) const JWT_SECRET: &[u8] = b"the access tokens' secret of the tests";
+pub(super) const TOKEN_SECRET: &str = "the reservation tokens' secret of the tests";
 
 /// Settings that tests change; the rest is as in production.
 #[derive(Clone)]
@@ -129,6 +129,13 @@ impl Replica {
         })
         .await;
         replica
+    }
+
+    /// The client of a replica that runs elsewhere.
+    #[allow(clippy::disallowed_methods)] // It ends at once.
+    pub(super) fn elsewhere(address: std::net::SocketAddr) -> Self {
+        let channel = Endpoint::new(format!("http://{address}")).unwrap().connect_lazy();
+        Self { address: address.to_string(), channel, stop: None, served: tokio::spawn(async {}) }
     }
 
     /// Stops it as SIGTERM would, and waits.

@@ -1,0 +1,216 @@
+//! Late writers: each is stopped at its worst point, the world moves on through another replica, they wake up.
+
+use std::time::Duration;
+
+use booking_svc::booking::Step;
+use ticketengine::v1::SalesSettings;
+
+use crate::support::{
+    STORE_LIMIT,
+    calls::{Held, reason, until_definite},
+    stall::{Stall, hook},
+    wait_until,
+    witness::Witness,
+    world::{Replica, Settings, World},
+};
+
+const EVENT: &str = "rock";
+
+/// What happens to Ann's seat while she is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meanwhile {
+    /// Bob holds it.
+    Held,
+    /// Bob has bought it.
+    Sold,
+    /// The gate has lost everything and is rebuilt; then Bob holds it.
+    RebuiltAndHeld,
+    /// The gate has lost everything and is rebuilt; then Bob buys it.
+    RebuiltAndSold,
+}
+
+use Meanwhile::{Held as BobHolds, RebuiltAndHeld, RebuiltAndSold, Sold};
+
+struct Scene {
+    world: World,
+    witness: Witness,
+    /// Moves on.
+    quick: Replica,
+}
+
+impl Scene {
+    async fn new(settings: impl FnOnce(&mut Settings)) -> Self {
+        let world = World::new().await;
+        let mut quick = world.settings();
+        quick.engine.quarantine = false;
+        settings(&mut quick);
+        let quick = Replica::start(quick).await;
+        quick.open_event(EVENT, 40, SalesSettings::default()).await;
+        Self { witness: world.witness(), world, quick }
+    }
+
+    /// A replica whose work stops at `stalls`; it begins no rebuild by itself.
+    async fn slow<const N: usize>(&self, sweeps: bool, stalls: [&Stall; N]) -> Replica {
+        let mut settings = self.world.settings().with_hook(hook(stalls.map(Clone::clone)));
+        settings.engine.quarantine = false;
+        settings.engine.confirm_window = Duration::from_secs(1);
+        settings.engine.reconcile_every = None;
+        if !sweeps {
+            settings.engine.sweep_every = None;
+        }
+        Replica::start(settings).await
+    }
+
+    /// Redis loses everything; the quick replica rebuilds.
+    async fn rebuild(&self) {
+        let before = self.witness.epoch(EVENT).await;
+        self.world.redis.flush().await;
+        wait_until("the gate is rebuilt", STORE_LIMIT, async || {
+            self.quick.seat_states(EVENT, 4).await.is_ok() && self.witness.epoch(EVENT).await > before
+        })
+        .await;
+    }
+
+    /// Bob gets seat 1.
+    async fn go_on(&self, meanwhile: Meanwhile) -> Held {
+        if matches!(meanwhile, RebuiltAndHeld | RebuiltAndSold) {
+            self.rebuild().await;
+        }
+        let bobs =
+            until_definite(async || self.quick.reserve(EVENT, "bob", "r1", &[1]).await).await.unwrap();
+        if matches!(meanwhile, Sold | RebuiltAndSold) {
+            self.quick.confirm(&bobs, "bob-pays").await.unwrap();
+        }
+        bobs
+    }
+
+    /// After the late ones are done: as it was, and Bob has what he had.
+    async fn unchanged(&self, bobs: &Held, meanwhile: Meanwhile, before: (u64, String)) {
+        assert_eq!(self.state().await, before, "{meanwhile:?}: the late writer changed something");
+        self.quick.confirm(bobs, "bob-pays").await.unwrap_or_else(|error| panic!("{meanwhile:?}: {error:?}"));
+        assert_eq!(self.witness.owners(EVENT).await.get(&1), Some(&bobs.id()));
+        self.witness.agree(EVENT).await;
+    }
+
+    /// The gate's epoch and Ann's seat.
+    async fn state(&self) -> (u64, String) {
+        (self.witness.epoch(EVENT).await, self.witness.seat(EVENT, 1).await)
+    }
+
+    async fn free(&self) {
+        wait_until("the seat is free", STORE_LIMIT, async || {
+            self.quick.seat_states(EVENT, 4).await.is_ok_and(|states| states == [0; 4])
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_confirm_that_was_voided_wakes_before_the_vault_and_changes_nothing() {
+    for meanwhile in [BobHolds, Sold, RebuiltAndHeld, RebuiltAndSold] {
+        let scene = Scene::new(|_| {}).await;
+        let stall = Stall::at(Step::ConfirmBegun);
+        let slow = scene.slow(false, [&stall]).await;
+        let anns = scene.quick.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
+        let (heard, ()) = tokio::join!(slow.confirm(&anns, "ann-pays"), stall.reached());
+        assert_eq!(reason(&heard.unwrap_err()), "BACKEND_UNAVAILABLE");
+        if matches!(meanwhile, BobHolds | Sold) {
+            // The sweeper of the quick one decides; else nobody has when the gate forgets.
+            scene.free().await;
+        }
+        let bobs = scene.go_on(meanwhile).await;
+        let before = scene.state().await;
+        stall.resume();
+        slow.stop().await;
+        scene.unchanged(&bobs, meanwhile, before).await;
+        assert_ne!(scene.witness.outcome(&anns.id()).await.as_deref(), Some("booked"));
+        let refused = scene.quick.confirm(&anns, "ann-pays").await.unwrap_err();
+        let why = reason(&refused);
+        assert!(["HOLD_EXPIRED", "SEAT_LOST"].contains(&&*why), "{meanwhile:?}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_confirm_that_was_cancelled_wakes_after_the_vault_and_changes_nothing() {
+    for meanwhile in [BobHolds, Sold, RebuiltAndHeld, RebuiltAndSold] {
+        let scene = Scene::new(|_| {}).await;
+        let stall = Stall::at(Step::ConfirmDecided);
+        let slow = scene.slow(false, [&stall]).await;
+        let anns = scene.quick.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
+        let (heard, ()) = tokio::join!(slow.confirm(&anns, "ann-pays"), stall.reached());
+        assert_eq!(reason(&heard.unwrap_err()), "BACKEND_UNAVAILABLE");
+        let booking = scene.quick.confirm(&anns, "ann-pays").await.unwrap();
+        scene.quick.cancel(&booking).await.unwrap();
+        let bobs = scene.go_on(meanwhile).await;
+        let before = scene.state().await;
+        stall.resume();
+        slow.stop().await;
+        scene.unchanged(&bobs, meanwhile, before).await;
+        assert_eq!(scene.witness.outcome(&anns.id()).await.as_deref(), Some("cancelled"));
+    }
+}
+
+#[tokio::test]
+async fn a_sweeper_that_wakes_late_changes_nothing() {
+    for (step, meanwhile) in [
+        (Step::SweepFound, BobHolds),
+        (Step::SweepFound, RebuiltAndSold),
+        (Step::SweepDecided, Sold),
+        (Step::SweepDecided, RebuiltAndHeld),
+    ] {
+        // The quick one sweeps nothing: what happens is what its callers do.
+        let scene = Scene::new(|settings| settings.engine.sweep_every = None).await;
+        let (begun, stall) = (Stall::at(Step::ConfirmBegun), Stall::at(step));
+        let slow = scene.slow(true, [&begun, &stall]).await;
+        let anns = scene.quick.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
+        slow.confirm(&anns, "ann-pays").await.unwrap_err();
+        stall.reached().await;
+        let repeat = scene.quick.confirm(&anns, "ann-pays").await;
+        if step == Step::SweepFound {
+            scene.quick.cancel(&repeat.unwrap()).await.unwrap();
+        } else {
+            assert_eq!(reason(&repeat.unwrap_err()), "HOLD_EXPIRED");
+        }
+        let outcome = scene.witness.outcome(&anns.id()).await;
+        let bobs = scene.go_on(meanwhile).await;
+        let before = scene.state().await;
+        stall.resume();
+        begun.resume();
+        slow.stop().await;
+        scene.unchanged(&bobs, meanwhile, before).await;
+        assert_eq!(scene.witness.outcome(&anns.id()).await, outcome);
+    }
+}
+
+#[tokio::test]
+async fn a_rebuilder_that_wakes_late_publishes_nothing() {
+    for step in [Step::RebuildRaised, Step::RebuildRead] {
+        let scene = Scene::new(|_| {}).await;
+        let Scene { world, witness, quick } = &scene;
+        let anns = quick.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
+        let booking = quick.confirm(&anns, "ann-pays").await.unwrap();
+        let stall = Stall::at(step);
+        let slow = scene.slow(true, [&stall]).await;
+        // The quick one finds the event's lease taken, until it is lost as well.
+        world.redis.flush().await;
+        world.redis.flush().await;
+        let lease = format!("te:{{{EVENT}}}:rebuild");
+        let both = async {
+            loop {
+                witness.ask::<()>(&["DEL", &lease]).await;
+                if quick.seat_states(EVENT, 4).await.is_ok() {
+                    break;
+                }
+                witness.ask::<()>(&["DEL", &format!("te:{{{EVENT}}}:meta")]).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::join!(stall.reached(), both);
+        until_definite(async || quick.cancel(&booking).await).await.unwrap();
+        let bobs = scene.go_on(BobHolds).await;
+        let before = scene.state().await;
+        stall.resume();
+        wait_until("the late one is done", STORE_LIMIT, async || slow.healthy().await).await;
+        scene.unchanged(&bobs, BobHolds, before).await;
+    }
+}

@@ -1,0 +1,64 @@
+//! The real binary, ended at a step.
+
+use std::process::{Command, Stdio};
+
+use booking_svc::booking::Step;
+use ticketengine::v1::ListEventsRequest;
+
+use super::{
+    STORE_LIMIT,
+    ports::Port,
+    process::Process,
+    wait_until,
+    world::{JWT_SECRET, Replica, TOKEN_SECRET, World},
+};
+
+/// A process of the service that aborts at a step. Its replica is how it is called.
+pub(crate) struct Doomed {
+    pub(crate) replica: Replica,
+    process: Process,
+    _port: Port,
+}
+
+impl Doomed {
+    /// Starts it: its confirm window is a second, and it sweeps only where that is how it is to end.
+    pub(crate) async fn start(world: &World, end: Step) -> Self {
+        let port = Port::take();
+        let sweeps =
+            matches!(end, Step::SweepFound | Step::SweepDecided | Step::RebuildRaised | Step::RebuildRead);
+        let process = Process::spawn(
+            Command::new(env!("CARGO_BIN_EXE_booking-svc"))
+                .arg("serve")
+                .env("TE_ABORT_AT", format!("{end:?}"))
+                .env("TE_LISTEN", port.address().to_string())
+                .env("TE_REDIS_URL", world.redis.url())
+                .env("TE_DATABASE_URL", world.database.url())
+                .env("TE_DATABASE_CONNECTIONS", "8")
+                .env("TE_TOKEN_SECRET", TOKEN_SECRET)
+                .env("TE_JWT_SECRET", std::str::from_utf8(JWT_SECRET).unwrap())
+                .env("TE_JWT_ISSUER", "tests")
+                .env("TE_JWT_AUDIENCE", "ticketengine")
+                .env("TE_DECISION_WAIT", "800ms")
+                .env("TE_CONFIRM_WINDOW", "1s")
+                .env("TE_SWEEP_EVERY", if sweeps { "100ms" } else { "0s" })
+                .env("TE_RECONCILE_EVERY", "0s")
+                .env("TE_LOG", "off")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null()),
+        );
+        let doomed = Self { replica: Replica::elsewhere(port.address()), process, _port: port };
+        // One that is to end by itself may do so before it answers anybody.
+        if !sweeps {
+            wait_until("the process answers", STORE_LIMIT, async || {
+                doomed.replica.events().list_events(ListEventsRequest::default()).await.is_ok()
+            })
+            .await;
+        }
+        doomed
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) {
+        wait_until("the process has aborted", STORE_LIMIT, async || !self.process.runs()).await;
+    }
+}
