@@ -76,7 +76,7 @@ async fn stays_void(replica: &Replica, witness: &Witness, held: &Held, why: &str
     witness.agree(EVENT).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirm_cut_off_before_the_vault_is_void_or_booked_by_its_repeat() {
     let (world, witness, idle) = begin(SalesSettings::default()).await;
     let held = idle.reserve(EVENT, "ann", "r1", &[1, 2]).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_confirm_cut_off_before_the_vault_is_void_or_booked_by_its_repeat() {
     stays_booked(&healthy(&world).await, &witness, &held).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirm_cut_off_after_the_vault_is_booked() {
     for step in [Step::ConfirmDecided, Step::ConfirmSettled] {
         let (world, witness, idle) = begin(SalesSettings::default()).await;
@@ -105,7 +105,7 @@ async fn a_confirm_cut_off_after_the_vault_is_booked() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_cut_off_after_the_vault_is_a_release() {
     // Long holds, so that time frees nothing; and short ones that nobody asks about.
     for ttl in [Duration::from_secs(60), Duration::from_secs(4)] {
@@ -124,7 +124,7 @@ async fn a_release_cut_off_after_the_vault_is_a_release() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_cut_off_after_the_vault_is_a_cancel() {
     let (world, witness, idle) = begin(SalesSettings::default()).await;
     let held = idle.reserve(EVENT, "ann", "r1", &[1, 2]).await.unwrap();
@@ -146,7 +146,7 @@ async fn a_cancel_cut_off_after_the_vault_is_a_cancel() {
     healthy.reserve(EVENT, "bob", "r1", &[1, 2]).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweeper_that_dies_at_a_left_confirm_leaves_it_to_the_next() {
     for (step, decided) in [(Step::SweepFound, None), (Step::SweepDecided, Some("void"))] {
         let (world, witness, idle) = begin(SalesSettings::default()).await;
@@ -159,7 +159,7 @@ async fn a_sweeper_that_dies_at_a_left_confirm_leaves_it_to_the_next() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_that_dies_is_done_by_the_next() {
     for step in [Step::RebuildRaised, Step::RebuildRead] {
         let (world, witness, idle) = begin(SalesSettings::default()).await;

@@ -76,8 +76,7 @@ impl Scene {
         if matches!(meanwhile, RebuiltAndHeld | RebuiltAndSold) {
             self.rebuild().await;
         }
-        let bobs =
-            until_definite(async || self.quick.reserve(EVENT, "bob", "r1", &[1]).await).await.unwrap();
+        let bobs = until_definite(async || self.quick.reserve(EVENT, "bob", "r1", &[1]).await).await.unwrap();
         if matches!(meanwhile, Sold | RebuiltAndSold) {
             self.quick.confirm(&bobs, "bob-pays").await.unwrap();
         }
@@ -105,7 +104,7 @@ impl Scene {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirm_that_was_voided_wakes_before_the_vault_and_changes_nothing() {
     for meanwhile in [BobHolds, Sold, RebuiltAndHeld, RebuiltAndSold] {
         let scene = Scene::new(|_| {}).await;
@@ -130,7 +129,7 @@ async fn a_confirm_that_was_voided_wakes_before_the_vault_and_changes_nothing() 
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirm_that_was_cancelled_wakes_after_the_vault_and_changes_nothing() {
     for meanwhile in [BobHolds, Sold, RebuiltAndHeld, RebuiltAndSold] {
         let scene = Scene::new(|_| {}).await;
@@ -150,7 +149,7 @@ async fn a_confirm_that_was_cancelled_wakes_after_the_vault_and_changes_nothing(
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweeper_that_wakes_late_changes_nothing() {
     for (step, meanwhile) in [
         (Step::SweepFound, BobHolds),
@@ -182,33 +181,27 @@ async fn a_sweeper_that_wakes_late_changes_nothing() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuilder_that_wakes_late_publishes_nothing() {
     for step in [Step::RebuildRaised, Step::RebuildRead] {
-        let scene = Scene::new(|_| {}).await;
-        let Scene { world, witness, quick } = &scene;
-        let anns = quick.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
-        let booking = quick.confirm(&anns, "ann-pays").await.unwrap();
+        // The quick one rebuilds only when it is called.
+        let scene = Scene::new(|settings| {
+            (settings.engine.sweep_every, settings.engine.reconcile_every) = (None, None);
+        })
+        .await;
+        let anns = scene.quick.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
+        let booking = scene.quick.confirm(&anns, "ann-pays").await.unwrap();
         let stall = Stall::at(step);
         let slow = scene.slow(true, [&stall]).await;
-        // The quick one finds the event's lease taken, until it is lost as well.
-        world.redis.flush().await;
-        world.redis.flush().await;
-        let lease = format!("te:{{{EVENT}}}:rebuild");
-        let both = async {
-            loop {
-                witness.ask::<()>(&["DEL", &lease]).await;
-                if quick.seat_states(EVENT, 4).await.is_ok() {
-                    break;
-                }
-                witness.ask::<()>(&["DEL", &format!("te:{{{EVENT}}}:meta")]).await;
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        };
-        tokio::join!(stall.reached(), both);
-        until_definite(async || quick.cancel(&booking).await).await.unwrap();
+        scene.world.redis.flush().await;
+        stall.reached().await;
+        // The lease is lost as well, so the quick one does not wait for the late one.
+        scene.rebuild().await;
+        assert_eq!(scene.witness.seat(EVENT, 1).await, format!("S {}", anns.id().split_once('.').unwrap().1));
+        scene.quick.cancel(&booking).await.unwrap();
         let bobs = scene.go_on(BobHolds).await;
         let before = scene.state().await;
+        wait_until("it waits for its rebuild", STORE_LIMIT, async || !slow.healthy().await).await;
         stall.resume();
         wait_until("the late one is done", STORE_LIMIT, async || slow.healthy().await).await;
         scene.unchanged(&bobs, BobHolds, before).await;

@@ -17,4 +17,5 @@ mod repeat;
 mod roles;
 mod sale;
 mod stop;
+mod late;
 mod support;

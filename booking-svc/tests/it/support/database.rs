@@ -7,19 +7,21 @@ use std::{
     process,
     sync::atomic::{AtomicU32, Ordering},
     thread,
+    time::Duration,
 };
 
 use tokio::{runtime, sync::OnceCell, time::timeout};
 use url::Url;
 
 use super::{
-    STORE_LIMIT,
     postgres::{Session, connect},
     proxy::Proxy,
 };
 
 /// Names the advisory lock under which test processes make the template.
 const TEMPLATE_LOCK: i64 = 0x7465_7465_7374;
+/// A test that blocks its runtime by this drop may wait for its own half-open connection; the server is thrown away.
+const DROP_LIMIT: Duration = Duration::from_secs(3);
 
 /// A database of the test's own. Dropped with it, whoever is still connected.
 pub(crate) struct Database {
@@ -78,7 +80,7 @@ impl Drop for Database {
             runtime.block_on(async {
                 let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
                 if let Some(admin) = connect(server.as_str()).await {
-                    let _ = timeout(STORE_LIMIT, admin.batch_execute(&statement)).await;
+                    let _ = timeout(DROP_LIMIT, admin.batch_execute(&statement)).await;
                 }
             });
         });

@@ -19,6 +19,9 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
     transport::{Channel, Endpoint},
 };
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use super::{database::Database, redis::Redis, wait_until};
 
@@ -155,6 +158,13 @@ impl Replica {
 
     pub(crate) fn events(&self) -> EventServiceClient<Channel> {
         EventServiceClient::new(self.channel.clone()).max_encoding_message_size(usize::MAX)
+    }
+
+    /// What it says of its own health.
+    pub(crate) async fn healthy(&self) -> bool {
+        let request = HealthCheckRequest { service: String::new() };
+        let answer = HealthClient::new(self.channel.clone()).check(request).await;
+        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
     }
 
     /// Creates an event of one section with rows of 50, opens its sale.
