@@ -17,5 +17,7 @@ mod repeat;
 mod roles;
 mod sale;
 mod stop;
+mod held_commit;
+mod killed_postgres;
 mod late;
 mod support;
