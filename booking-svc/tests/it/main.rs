@@ -20,4 +20,6 @@ mod stop;
 mod held_commit;
 mod killed_postgres;
 mod late;
+mod lost_in_load;
+mod lost_memory;
 mod support;
