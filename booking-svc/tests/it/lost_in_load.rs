@@ -157,6 +157,26 @@ async fn redis_going_back_in_time_is_noticed_and_rebuilt() {
     check_owners(&witness, &[(1, before.id()), (2, sold_later.id()), (5, after.id())]).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_extension_that_redis_forgot_still_counts() {
+    let world = World::new().await;
+    let witness = world.witness();
+    let a = world.replica().await;
+    a.open_event(EVENT, 40, hold_ttl(Duration::from_secs(4))).await;
+    let held = a.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
+    let copy = world.redis.save_copy().await;
+    sleep(Duration::from_secs(2)).await; // So that the extension is worth something.
+    let extended = a.extend(&held).await.unwrap();
+    world.redis.restore_copy(&copy).await;
+    wait_until("the old deadline has passed", STORE_LIMIT, async || {
+        a.seat_states(EVENT, 2).await.is_ok_and(|states| states == [0, 0])
+    })
+    .await;
+    until_definite(async || a.confirm(&extended, "pay").await).await.unwrap();
+    check_owners(&witness, &[(1, held.id())]).await;
+    witness.agree(EVENT).await;
+}
+
 async fn check_owners(witness: &Witness, expected: &[(i32, String)]) {
     assert_eq!(witness.owners(EVENT).await, expected.iter().cloned().collect());
 }

@@ -3,23 +3,23 @@
 // Helpers of tests are tests: a panic is how they report.
 #![allow(clippy::unwrap_used)]
 
+mod aborts;
 mod bad_input;
 mod errors;
 mod events;
-mod aborts;
 mod first;
 mod gate;
+mod held_commit;
 mod holds;
+mod killed_postgres;
+mod late;
+mod lost_in_load;
 mod lost_keys;
+mod lost_memory;
 mod outage;
 mod race;
 mod repeat;
 mod roles;
 mod sale;
 mod stop;
-mod held_commit;
-mod killed_postgres;
-mod late;
-mod lost_in_load;
-mod lost_memory;
 mod support;

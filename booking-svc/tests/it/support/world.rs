@@ -127,18 +127,16 @@ impl Replica {
         let channel = connect(&address.to_string());
         let replica = Self { address: address.to_string(), channel, stop: Some(stop), served };
         wait_until("a replica answers", super::STORE_LIMIT, async || {
-            let events = replica.events().list_events(ListEventsRequest::default()).await;
-            events.is_ok()
+            replica.events().list_events(ListEventsRequest::default()).await.is_ok()
         })
         .await;
         replica
     }
 
     /// The client of a replica that runs elsewhere.
-    #[allow(clippy::disallowed_methods)] // It ends at once.
     pub(super) fn elsewhere(address: std::net::SocketAddr) -> Self {
-        let channel = Endpoint::new(format!("http://{address}")).unwrap().connect_lazy();
-        Self { address: address.to_string(), channel, stop: None, served: tokio::spawn(async {}) }
+        let address = address.to_string();
+        Self { channel: connect(&address), address, stop: None, served: JoinSet::new() }
     }
 
     /// Stops it as SIGTERM would, and waits.
