@@ -138,11 +138,13 @@ async fn a_stopped_backend_holds_a_commit_up_past_its_window() {
         let mut settings = world.settings();
         settings.database_url = server.url();
         race(settings, true, async |lock| {
+            // Not in the lock's transaction, which would see the same backends again and again.
+            let looking = server.client().await;
             let mut backend = None;
             wait_until("a backend decides", STORE_LIMIT, async || {
                 let sql = "SELECT pid FROM pg_stat_activity
                             WHERE query LIKE '%vault_decide%' AND wait_event_type = 'Lock' LIMIT 1";
-                let found = lock.query_opt(sql, &[]).await.unwrap();
+                let found = looking.query_opt(sql, &[]).await.unwrap();
                 backend = found.map(|row| row.get::<_, i32>(0));
                 backend.is_some()
             })
