@@ -103,7 +103,15 @@ start_postgres() {
         server=(setpriv --reuid="$pg_user" --regid="$(id -g "$pg_user")" --init-groups -- "${server[@]}")
     fi
     start_child postgres "${server[@]}"
-    await_child postgres 120 "$pg_bin/pg_isready" --quiet --host=127.0.0.1 --port="$port" --timeout=2
+    await_child postgres 120 postgres_ready "$home/data/postmaster.pid"
+}
+
+# postgres_ready FILE: our own child says so; somebody else's server on the same port would answer a connection too.
+postgres_ready() {
+    local lines
+    live_pid postgres || return 1
+    mapfile -t lines < <(as_pg_user cat "$1" 2>/dev/null)
+    [[ ${lines[0]:-} == "$REPLY" && ${lines[7]:-} == ready* ]]
 }
 
 # create_database PORT SUPERUSER_PASSWORD: the role and the database of booking-svc, once.

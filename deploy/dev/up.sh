@@ -203,7 +203,7 @@ logs:         $log_dir
 
 A first call, as the customer alice:
 
-grpcurl -plaintext -H 'authorization: Bearer $token' -d '{"event_id": "theatre", "seat_ids": [0, 1], "request_id": "first"}' ${first#http://} ticketengine.booking.v1.BookingService/Reserve
+grpcurl -plaintext -H 'authorization: Bearer $token' -d '{"event_id": "theatre", "seat_ids": [0, 1], "request_id": "first-$RANDOM"}' ${first#http://} ticketengine.booking.v1.BookingService/Reserve
 
 TEXT
     have grpcurl || say "grpcurl is missing: go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest"
