@@ -39,7 +39,7 @@ pub enum Error {
     #[error("event {0} exists already, with other content; choose another event_id")]
     EventExists(EventId),
     /// A seat is held, sold or blocked.
-    #[error("{} of the seats are not free; choose others", .0.len())]
+    #[error("{} of the seats can not be had; choose others", .0.len())]
     SeatUnavailable(Vec<TakenSeat>),
     /// The hold ended by time.
     #[error("the hold {0} has ended; reserve again")]

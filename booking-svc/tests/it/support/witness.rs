@@ -100,7 +100,7 @@ impl Witness {
         for row in vault.query(sql, &[&event]).await.unwrap() {
             *counts.entry(row.get(0)).or_default() += row.get::<_, i32>(1) as usize;
         }
-        for (id, record) in records.iter().filter(|(id, _)| *id != "") {
+        for (id, record) in records.iter().filter(|(id, _)| !id.is_empty()) {
             let fields: Vec<&str> = record.splitn(6, ' ').collect();
             let due: Option<f64> = self.ask(&["ZSCORE", &self.key(event, "expiry").await, id]).await;
             if due.is_none() {
@@ -126,7 +126,8 @@ impl Witness {
         }
         let counts: HashMap<String, String> =
             counts.into_iter().map(|(customer, count)| (customer, count.to_string())).collect();
-        let counters: HashMap<String, String> = counters.into_iter().filter(|(key, _)| key != "").collect();
+        let counters: HashMap<String, String> =
+            counters.into_iter().filter(|(key, _)| !key.is_empty()).collect();
         if counts != counters {
             found.push(format!("customers have {counts:?}, the gate counts {counters:?}"));
         }
