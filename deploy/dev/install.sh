@@ -32,11 +32,23 @@ pg_bin=       # the directory of initdb and postgres
 # redis-server that package brings no service that would be started.
 find_redis() {
     have redis-cli || return 1
-    redis_server=$(command -v redis-server) && return
+    if redis_server=$(command -v redis-server); then
+        redis_is_new_enough
+        return
+    fi
     have redis-check-rdb || return 1
     redis_server="$state/tools/bin/redis-server"
     ln -sfn "$(command -v redis-check-rdb)" "$redis_server"
     [[ $("$redis_server" --version 2>&1) == *"server v="* ]] || die "no Redis server. Please install redis-server"
+    redis_is_new_enough
+}
+
+redis_is_new_enough() {
+    local version
+    version=$("$redis_server" --version 2>&1)
+    if [[ ! $version =~ v=([0-9]+)\. ]] || ((BASH_REMATCH[1] < 7)); then
+        die "Redis 7 or newer is needed, and this is: $version. Please install one (Debian 12, Ubuntu 24.04, or redis.io)"
+    fi
 }
 
 # Sets pg_bin: the newest directory that holds a whole PostgreSQL server.

@@ -86,15 +86,16 @@ impl Engine {
     }
 
     async fn release_whole(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
-        let Found { epoch, reservation, .. } = match self.locate(&claim, || self.find(&claim)).await? {
+        let found = match self.locate(&claim, || self.find(&claim)).await? {
             Located::Gate(found) => found,
             Located::Vault(outcome) => return self.released_before(&claim, &outcome).await,
         };
-        match reservation.state {
+        match found.reservation.state {
             ReservationState::Held => {}
-            ReservationState::Released => return self.priced(reservation).await,
-            other => return Err(ended_error(&claim.id, other)),
+            ReservationState::Released => return self.priced(found.reservation).await,
+            _ => return Err(self.refusal(&found).await?),
         }
+        let Found { epoch, reservation, .. } = found;
         // The void row comes first: should the gate forget the release, the token brings nothing back.
         let outcome = self.decide(&reservation, epoch, Verdict::Void(VoidReason::Released)).await?;
         self.0.options.steps.reached(Step::ReleaseDecided).await;

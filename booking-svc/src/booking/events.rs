@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Engine, Error, Page, rebuild::REBUILD_WAIT, reserve::unavailable};
 use crate::{
-    domain::{Event, EventId, Layout, NewEvent, SalesSettings, SeatId, SeatState},
+    domain::{Epoch, Event, EventId, Layout, NewEvent, SalesSettings, SeatId, SeatState},
     gate::BlockRefusal,
     vault::Blocked,
 };
@@ -88,17 +88,15 @@ impl Engine {
             Err(refusal) => return Err(refused(id, refusal)),
         };
         match self.0.vault.block(id, epoch, seats).await.map_err(|error| self.vault_error(id, &error))? {
-            Blocked::Done(_) => {
+            Blocked::Done(mine) => {
                 // Somebody may have unblocked and taken a seat while the vault wrote.
-                match self.0.gate.block(id, seats).await.map_err(|error| self.gate_error(id, error))? {
+                let again = self.0.gate.block(id, seats).await.map_err(|error| self.gate_error(id, error))?;
+                match again {
                     Ok(_) => Ok(changed),
                     Err(refusal) => {
-                        self.0
-                            .vault
-                            .unblock(id, epoch, seats)
-                            .await
-                            .map_err(|error| self.vault_error(id, &error))?;
-                        self.0.gate.unblock(id, seats).await.map_err(|error| self.gate_error(id, error))?;
+                        if matches!(refusal, BlockRefusal::Taken(_)) && !mine.is_empty() {
+                            self.unblock_both(id, epoch, &mine).await?;
+                        }
                         Err(refused(id, refusal))
                     }
                 }
@@ -124,7 +122,12 @@ impl Engine {
     async fn unblock_whole(&self, id: &EventId, seats: &[SeatId]) -> Result<u32, Error> {
         self.check_seats(id, seats).await?;
         let gate = self.0.gate.alive(id).await.map_err(|error| self.gate_error(id, error))?;
-        self.0.vault.unblock(id, gate.epoch, seats).await.map_err(|error| self.vault_error(id, &error))?;
+        self.unblock_both(id, gate.epoch, seats).await
+    }
+
+    /// The vault first: what it knows to be blocked, the gate never sells.
+    async fn unblock_both(&self, id: &EventId, epoch: Epoch, seats: &[SeatId]) -> Result<u32, Error> {
+        self.0.vault.unblock(id, epoch, seats).await.map_err(|error| self.vault_error(id, &error))?;
         // If this process dies here, the caller repeats, or the reconciler frees the seats.
         let changed = self.0.gate.unblock(id, seats).await.map_err(|error| self.gate_error(id, error))?;
         // Somebody may have blocked a seat again in between; the vault knows.

@@ -132,7 +132,8 @@ impl Engine {
 
     /// Tries until gate and vault are of one epoch: by this replica or another.
     async fn rebuild_until_warm(&self, event: &EventId) {
-        for attempt in 0_u32.. {
+        let mut failures = 0_u32;
+        loop {
             match self.rebuild_if_cold(event).await {
                 Ok(()) => return,
                 Err(Attempt::NoEvent) => {
@@ -140,12 +141,14 @@ impl Engine {
                     return;
                 }
                 Err(Attempt::Elsewhere) => {}
-                Err(why) if attempt % FAILURES_PER_WARNING == 0 => {
-                    tracing::warn!(%event, attempt, %why, "a rebuild does not succeed; trying again");
+                Err(why) => {
+                    if failures.is_multiple_of(FAILURES_PER_WARNING) {
+                        tracing::warn!(%event, failures, %why, "a rebuild does not succeed; trying again");
+                    }
+                    failures += 1;
                 }
-                Err(why) => tracing::debug!(%event, attempt, %why, "a rebuild did not succeed"),
             }
-            let pause = AGAIN.saturating_mul(1 << attempt.min(4)).min(AGAIN_MAX);
+            let pause = AGAIN.saturating_mul(1 << failures.min(4)).min(AGAIN_MAX);
             let jitter = rand::rng().random_range(0.5..1.5);
             tokio::time::sleep(pause.mul_f64(jitter)).await;
         }

@@ -74,6 +74,9 @@ impl Engine {
     /// False when the gate answers that it has nothing to learn of a booking that the vault still has.
     async fn settle_again(&self, id: &ReservationId) -> bool {
         let Ok(Some(Outcome::Booked(booking))) = self.0.vault.outcome(id).await else { return true };
+        if booking.cancelled_at.is_some() {
+            return true;
+        }
         let Reservation { seats, request, customer, state, .. } = booking.reservation();
         self.0.gate.settle(id, state, &seats, &request, &customer).await != Ok(0)
     }

@@ -66,28 +66,21 @@ impl Engine {
 
     /// Looks for a reservation that the gate does not know: decided in the vault, or alive in the caller's token.
     async fn recover(&self, claim: &Claim) -> Result<Recovered, Error> {
-        let token = claim.token.as_deref().filter(|token| !token.is_empty());
-        let lost = token.map(|token| self.0.tokens.verify(token)).transpose()?;
-        if let Some(lost) = &lost {
-            if lost.id != claim.id {
-                return Err(Error::TokenInvalid);
-            }
-            if !claim.owner.covers(&lost.customer) {
-                return Err(Error::NotOwner(claim.id.clone()));
-            }
-        }
         let event = &claim.id.event;
         // The epoch first, then the vault: a decision that comes later than this look comes under a later epoch, or is
         // seen by the gate. A token of what is decided brings nothing back.
         let gate = self.0.gate.alive(event).await.map_err(|error| self.gate_error(event, error))?;
         let outcome = self.0.vault.outcome(&claim.id).await;
-        match (outcome.map_err(|error| self.vault_error(event, &error))?, lost) {
-            (Some(Outcome::Booked(booking)), _) if !claim.owner.covers(&booking.customer) => {
-                Err(Error::ReservationNotFound(claim.id.clone()))
-            }
-            (Some(outcome @ Outcome::Booked(_)), _) | (Some(outcome), Some(_)) => {
-                Ok(Recovered::Decided(outcome))
-            }
+        let outcome = outcome.map_err(|error| self.vault_error(event, &error))?;
+        // A booking is its owner's whatever the token says: its secret may have been replaced since.
+        if let Some(Outcome::Booked(booking)) = &outcome
+            && claim.owner.covers(&booking.customer)
+        {
+            return Ok(Recovered::Decided(Outcome::Booked(booking.clone())));
+        }
+        match (outcome, self.proof(claim)?) {
+            (Some(Outcome::Booked(_)), _) => Err(Error::ReservationNotFound(claim.id.clone())),
+            (Some(outcome), Some(_)) => Ok(Recovered::Decided(outcome)),
             (None, Some(lost)) => self.adopt(lost, gate).await,
             // It may be a hold that was lost: nobody can tell until the quarantine is over.
             (_, None) if claim.id.epoch < gate.epoch && !gate.quarantine.is_zero() => {
@@ -98,17 +91,24 @@ impl Engine {
         }
     }
 
+    /// The hold that the caller's token proves to be the caller's.
+    fn proof(&self, claim: &Claim) -> Result<Option<Reservation>, Error> {
+        let token = claim.token.as_deref().filter(|token| !token.is_empty());
+        let Some(lost) = token.map(|token| self.0.tokens.verify(token)).transpose()? else { return Ok(None) };
+        if lost.id != claim.id {
+            return Err(Error::TokenInvalid);
+        }
+        if !claim.owner.covers(&lost.customer) {
+            return Err(Error::NotOwner(claim.id.clone()));
+        }
+        Ok(Some(lost))
+    }
+
     /// Takes an undecided hold of an earlier epoch back into the gate.
     async fn adopt(&self, lost: Reservation, gate: Alive) -> Result<Recovered, Error> {
         let event = &lost.id.event;
-        // Of this epoch, and yet unknown: the gate has ended it, and forgotten it since.
-        let adopted = match lost.id.epoch < gate.epoch {
-            true => {
-                self.0.gate.adopt(&lost, gate.epoch).await.map_err(|error| self.gate_error(event, error))?
-            }
-            false => Adopted::Ended,
-        };
-        let outcome = match adopted {
+        let adopted = self.0.gate.adopt(&lost, gate.epoch).await;
+        let outcome = match adopted.map_err(|error| self.gate_error(event, error))? {
             Adopted::Found(found) => {
                 tracing::info!(id = %lost.id, state = ?found.reservation.state, "took a hold back from its token");
                 return Ok(Recovered::Known);

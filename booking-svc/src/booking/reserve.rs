@@ -7,7 +7,7 @@ use crate::{
     domain::{
         CustomerId, EventId, Outcome, RequestId, Reservation, ReservationId, ReservationState, SeatSet,
     },
-    gate::{Extended, Granted, Taken},
+    gate::{Extended, Found, Granted, Taken},
 };
 
 impl Engine {
@@ -64,7 +64,7 @@ impl Engine {
         match self.locate(&claim, || self.try_extend(&claim)).await? {
             Located::Gate(Extended::Until(found)) => self.hold(found.reservation).await,
             Located::Gate(Extended::Capped(_)) => Err(Error::ExtensionLimit(id.clone())),
-            Located::Gate(Extended::Not(found)) => Err(ended_error(id, found.reservation.state)),
+            Located::Gate(Extended::Not(found)) => Err(self.refusal(&found).await?),
             Located::Vault(outcome) => Err(ended_error(id, outcome.state())),
         }
     }
@@ -82,7 +82,21 @@ impl Engine {
         }
     }
 
-    pub(super) async fn find(&self, claim: &Claim) -> Result<Option<crate::gate::Found>, Error> {
+    /// Why a reservation that is not held can not be worked on. Not final while a loss is waited out: the token of a
+    /// later Extend may still come.
+    pub(super) async fn refusal(&self, found: &Found) -> Result<Error, Error> {
+        let (id, state) = (&found.reservation.id, found.reservation.state);
+        if state == ReservationState::Expired && id.epoch < found.epoch {
+            let gate =
+                self.0.gate.alive(&id.event).await.map_err(|error| self.gate_error(&id.event, error))?;
+            if !gate.quarantine.is_zero() {
+                return Ok(Error::GateRebuilding { event: id.event.clone(), retry_after: gate.quarantine });
+            }
+        }
+        Ok(ended_error(id, state))
+    }
+
+    pub(super) async fn find(&self, claim: &Claim) -> Result<Option<Found>, Error> {
         let found = self.0.gate.get(&claim.id, claim.owner.customer()).await;
         found.map_err(|error| self.gate_error(&claim.id.event, error))
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Engine, Step, healing::Listed};
-use crate::domain::{Epoch, Reservation, Verdict, VoidReason};
+use super::{Engine, Error, Step, healing::Listed};
+use crate::domain::{Epoch, Outcome, Reservation, Verdict, VoidReason};
 
 /// Reservations ended in one script.
 const SWEEP_BATCH: u32 = 200;
@@ -52,6 +52,8 @@ impl Engine {
                     engine.0.metrics.swept.add(1, &[]);
                     tracing::info!(id = %reservation.id, outcome = ?outcome.state(), "finished a Confirm that was left");
                 }
+                // The id was used twice, for the vault was put back: this one can never be booked.
+                Err(Error::SeatLost(_)) => engine.settle(&reservation, &Outcome::Void(VoidReason::SeatLost)).await,
                 Err(error) => tracing::debug!(id = %reservation.id, %error, "a Confirm stays undecided for now"),
             }
             drop(permit);

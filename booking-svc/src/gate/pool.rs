@@ -87,6 +87,12 @@ impl Connection {
     /// Learns which Redis this is, and refuses one that would drop keys.
     async fn open(mut redis: MultiplexedConnection) -> Result<Self, Error> {
         let info: String = cmd("INFO").query_async(&mut redis).await?;
+        let version = field(&info, "redis_version:").unwrap_or("unknown");
+        if version.split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major < 7) {
+            return Err(Error::Misconfigured(format!(
+                "this is version {version}; the scripts need 7 or newer"
+            )));
+        }
         let incarnation = incarnation(&info)?.into();
         match field(&info, "maxmemory_policy:") {
             Some("noeviction") => Ok(Self { redis, incarnation, broken: Arc::default() }),

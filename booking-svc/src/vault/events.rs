@@ -70,7 +70,7 @@ impl Vault {
     ) -> Result<Option<Event>, Error> {
         let answer = match (name, settings) {
             (None, None) => return self.event(id).await,
-            (Some(name), None) => self.query(sql::RENAME_EVENT, &[&id.as_str(), &name]).await?,
+            (Some(name), None) => self.bulk(sql::RENAME_EVENT, &[&id.as_str(), &name]).await?,
             (name, Some(settings)) => {
                 let row = SettingsRow::from(settings);
                 let params: [&(dyn ToSql + Sync); 7] = [
@@ -82,7 +82,7 @@ impl Vault {
                     &row.opens_ms,
                     &row.closes_ms,
                 ];
-                self.query(sql::UPDATE_EVENT, &params).await?
+                self.bulk(sql::UPDATE_EVENT, &params).await?
             }
         };
         first(answer).as_ref().map(rows::event).transpose()
@@ -90,7 +90,7 @@ impl Vault {
 
     /// Opens or closes sales. A change raises the revision.
     pub async fn set_sales_open(&self, id: &EventId, open: bool) -> Result<Option<Event>, Error> {
-        let answer = self.query(sql::SET_SALES_OPEN, &[&id.as_str(), &open]).await?;
+        let answer = self.bulk(sql::SET_SALES_OPEN, &[&id.as_str(), &open]).await?;
         first(answer).as_ref().map(rows::event).transpose()
     }
 }

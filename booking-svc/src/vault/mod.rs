@@ -81,7 +81,7 @@ impl Vault {
         in_time(self.query_timeout, connection.query(sql, params)).await
     }
 
-    /// Runs one statement that may answer with a row a seat, and so may take longer.
+    /// Runs one statement that may take longer: it answers with a row a seat, or writes, or waits for decisions.
     async fn bulk(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
         let mut connection = self.pool.get().await?;
         in_time(BULK_TIMEOUT, async {

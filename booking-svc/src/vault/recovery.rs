@@ -39,7 +39,8 @@ impl Vault {
             .ok()
             .filter(|_| at_least.0 < EPOCH_MAX)
             .ok_or_else(|| Error::Corrupt(format!("epoch {at_least} in the gate")))?;
-        let answer = self.query(sql::RAISE_EPOCH, &[&event.as_str(), &at_least]).await?;
+        // It waits for decisions under way, longer than one of them may take: an impatient raise would never end a rebuild.
+        let answer = self.bulk(sql::RAISE_EPOCH, &[&event.as_str(), &at_least]).await?;
         let row = first(answer).ok_or_else(|| Error::EventNotFound(event.clone()))?;
         rows::epoch(&row, "vault_raise_epoch")
     }
@@ -55,7 +56,7 @@ impl Vault {
         let mut outcomes = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(OUTCOMES_PER_QUERY_MAX) {
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            for row in self.query(sql::OUTCOMES, &[&texts]).await? {
+            for row in self.bulk(sql::OUTCOMES, &[&texts]).await? {
                 outcomes.insert(rows::id(&row, "reservation_id")?, rows::outcome(&row)?);
             }
         }

@@ -3,7 +3,7 @@
 -- ARGV      ..., 5 reservation, 6 customer, 7 seats, 8 request id, 9 deadline ms, 10 extend limit ms
 -- Reply     FOUND <id> <record> <now> (known already, or adopted); ENDED; TAKEN <now> (<seat> <value>)...; COLD; EPOCH
 -- Guarantee A hold comes back whole, once, before its deadline, and never over somebody else's. The caller has made
---           sure that it is of an earlier epoch and that the vault has not decided it.
+--           looked into the vault before: it had not decided it.
 
 local cold = check_gate()
 if cold then return cold end
@@ -11,10 +11,14 @@ local id = ARGV[5]
 local known, reply = find_reservation(id, ARGV[6])
 if not known and reply[1] == 'COLD' then return reply end
 -- A hold that survived a loss may have lost an extension with it: then it ends too early, and its token says so.
-if known and (known.state == 'H' or known.state == 'X') and known.deadline < tonumber(ARGV[9]) then
+local earlier = string.match(id, '^%d+') ~= ARGV[1]
+if known and earlier and (known.state == 'H' or known.state == 'X') and known.deadline < tonumber(ARGV[9]) then
     end_reservation(id, known, 'H', 'X')
 elseif known then
     return describe('FOUND', id, known)
+elseif not earlier then
+    -- Granted in this epoch, and yet unknown: ended, and forgotten since.
+    return { 'ENDED' }
 end
 
 local r = {
