@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use super::{Engine, Error, Page, rebuild::REBUILD_WAIT, reserve::unavailable};
 use crate::{
-    domain::{Epoch, Event, EventId, Layout, NewEvent, SalesSettings, SeatId, SeatState},
+    domain::{Epoch, Event, EventError, EventId, Layout, NewEvent, SalesSettings, SeatId, SeatState},
     gate::BlockRefusal,
     vault::Blocked,
 };
+
+/// Seats blocked or unblocked in one call: a script of so many keeps Redis for some 50 ms.
+const SEATS_PER_BLOCK_MAX: usize = 10_000;
 
 impl Engine {
     /// Creates an event with closed sales, and its gate. Repeating the call finds the same event.
@@ -142,6 +145,9 @@ impl Engine {
 
     async fn check_seats(&self, id: &EventId, seats: &[SeatId]) -> Result<(), Error> {
         let house = self.0.catalog.house(id).await?;
+        if seats.len() > SEATS_PER_BLOCK_MAX {
+            return Err(EventError::Field("seat_ids", "must name at most 10,000 seats in one call").into());
+        }
         let highest = seats.last().ok_or(crate::domain::SeatSetError::Empty)?;
         house.check(id, *highest)
     }

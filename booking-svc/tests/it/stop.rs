@@ -28,7 +28,11 @@ async fn booked(replica: &Replica, held: &Held) {
         replica.booking(&held.id()).await.is_ok_and(|booking| booking.state() == BookingState::Confirmed)
     })
     .await;
-    assert_eq!(replica.seat_states("rock", 2).await.unwrap(), [0, 2]);
+    // The gate learns it a moment after the vault.
+    wait_until("the gate shows it sold", STORE_LIMIT, async || {
+        replica.seat_states("rock", 2).await.is_ok_and(|states| states == [0, 2])
+    })
+    .await;
 }
 
 #[tokio::test]
