@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{ArgAction, Args, Parser, Subcommand, builder::BoolishValueParser, error::ErrorKind};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -63,6 +63,10 @@ struct LoadArgs {
     /// Open the sale at once.
     #[arg(long)]
     open_sales: bool,
+    /// As for serve: where the event exists and its gate is cold, this command rebuilds it.
+    #[arg(long, env = "TE_QUARANTINE", value_parser = BoolishValueParser::new(), default_value = "on",
+        action = ArgAction::Set)]
+    quarantine: bool,
     #[command(flatten)]
     stores: StoreArgs,
     #[command(flatten)]
@@ -184,7 +188,8 @@ async fn run_server(config: Config) -> Result<(), Failure> {
 }
 
 async fn load(args: LoadArgs) -> Result<(), Failure> {
-    let (stores, settings) = (args.stores.try_into()?, EngineSettings::for_command());
+    let stores = args.stores.try_into()?;
+    let settings = EngineSettings { quarantine: args.quarantine, ..EngineSettings::for_command() };
     telemetry::log(&args.log.try_into()?);
     let path = args.file.display().to_string();
     let mut new = venue::load(&args.file).map_err(|error| Failure::Venue(path, error))?;

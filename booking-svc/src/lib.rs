@@ -127,8 +127,6 @@ pub async fn build(
     };
     let vault = vault::Options {
         connections: stores.database_connections,
-        pool_wait: limits::POOL_WAIT,
-        query_timeout: limits::QUERY_WAIT,
         allow_unsafe_durability: stores.allow_unsafe_durability,
         ..vault::Options::new(stores.database_url.expose())
     };

@@ -139,6 +139,8 @@ write_env() {
 export TE_REDIS_URL='redis://:$redis_password@127.0.0.1:$1/0'
 export TE_DATABASE_URL='postgres://ticketengine:$postgres_password@127.0.0.1:$2/ticketengine'
 export TE_KEY_PREFIX='te'
+# Stores that a developer stops and starts all day: nobody waits a minute for holds of before.
+export TE_QUARANTINE='${TE_QUARANTINE:-off}'
 export TE_TOKEN_SECRET='$token_secret'
 export TE_JWT_SECRET='$jwt_secret'
 export TE_JWT_ISSUER='ticketengine-dev'

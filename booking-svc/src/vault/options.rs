@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::limits;
+
 /// Settings of the vault.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -25,8 +27,8 @@ impl Options {
         Self {
             url: url.into(),
             connections: 16,
-            pool_wait: Duration::from_millis(150),
-            query_timeout: Duration::from_secs(2),
+            pool_wait: limits::POOL_WAIT,
+            query_timeout: limits::QUERY_WAIT,
             decide_timeout: Duration::from_secs(2),
             commit_lanes: 2,
             allow_unsafe_durability: false,

@@ -2,8 +2,8 @@
 -- KEYS      as in prelude.lua
 -- ARGV      ..., 5 reservation, 6 customer, 7 seats, 8 request id, 9 deadline ms, 10 extend limit ms
 -- Reply     FOUND <id> <record> <now> (known already, or adopted); ENDED; TAKEN <now> (<seat> <value>)...; COLD; EPOCH
--- Guarantee A hold comes back whole, once, before its deadline, and never over somebody else's. The caller has made
---           looked into the vault before: it had not decided it.
+-- Guarantee A hold comes back whole, once, before its deadline, and never over somebody else's. The caller has
+--           asked the vault under this epoch: it had not decided it.
 
 local cold = check_gate()
 if cold then return cold end
