@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use booking_svc::booking::Step;
+use testkit::token::{JWT_AUDIENCE, JWT_ISSUER, JWT_SECRET, TOKEN_SECRET};
 use ticketengine::v1::ListEventsRequest;
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     ports::Port,
     process::Process,
     wait_until,
-    world::{JWT_SECRET, Replica, TOKEN_SECRET, World},
+    world::{Replica, World},
 };
 
 /// A process of the service that aborts at a step. Its replica is how it is called.
@@ -35,9 +36,9 @@ impl Doomed {
                 .env("TE_DATABASE_URL", world.database.url())
                 .env("TE_DATABASE_CONNECTIONS", "8")
                 .env("TE_TOKEN_SECRET", TOKEN_SECRET)
-                .env("TE_JWT_SECRET", std::str::from_utf8(JWT_SECRET).unwrap())
-                .env("TE_JWT_ISSUER", "tests")
-                .env("TE_JWT_AUDIENCE", "ticketengine")
+                .env("TE_JWT_SECRET", JWT_SECRET)
+                .env("TE_JWT_ISSUER", JWT_ISSUER)
+                .env("TE_JWT_AUDIENCE", JWT_AUDIENCE)
                 .env("TE_DECISION_WAIT", "800ms")
                 .env("TE_CONFIRM_WINDOW", "1s")
                 .env("TE_SWEEP_EVERY", if sweeps { "100ms" } else { "0s" })

@@ -1,32 +1,27 @@
 //! A system under test: private stores, and replicas of the service in this process.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use booking_svc::{
     booking::{Step, Steps},
     config::{Config, EngineSettings, Log, LogFormat, Secret, Stores},
     grpc,
-    identity::{Auth, Mint, Role, Trust, Verifier},
+    identity::{Auth, Role, Trust, Verifier},
     limits, serve,
 };
-use ticketengine::v1::{
-    CreateEventRequest, Layout, ListEventsRequest, OpenSalesRequest, PriceCategory, Row, SalesSettings, Seat,
-    Section, booking_service_client::BookingServiceClient, event_service_client::EventServiceClient,
+use testkit::{
+    calls::Caller,
+    token::{self, JWT_AUDIENCE, JWT_ISSUER, JWT_SECRET, TOKEN_SECRET},
 };
+pub(crate) use testkit::{
+    house::{hold_ttl, new_event},
+    token::{as_customer, as_role},
+};
+use ticketengine::v1::ListEventsRequest;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
-use tonic::{
-    Request,
-    metadata::{Ascii, MetadataValue},
-    transport::{Channel, Endpoint},
-};
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
+use tonic::metadata::{Ascii, MetadataValue};
 
-use super::{database::Database, redis::Redis, wait_until};
-
-pub(super) const JWT_SECRET: &[u8] = b"the access tokens' secret of the tests";
-pub(super) const TOKEN_SECRET: &str = "the reservation tokens' secret of the tests";
+use super::{database::Database, redis::Redis, wait_until, witness::Witness};
 
 /// Settings that tests change; the rest is as in production.
 #[derive(Clone)]
@@ -45,8 +40,7 @@ pub(crate) struct World {
 
 /// A replica in this process, stopped gracefully by [`Self::stop`], and by force when dropped.
 pub(crate) struct Replica {
-    pub(crate) address: String,
-    pub(crate) channel: Channel,
+    caller: Caller,
     stop: Option<oneshot::Sender<()>>,
     /// Aborted when dropped.
     served: JoinSet<()>,
@@ -73,6 +67,11 @@ impl World {
         }
     }
 
+    /// Who looks into both stores.
+    pub(crate) fn witness(&self) -> Witness {
+        Witness { redis_url: self.redis.url(), database_url: self.database.url() }
+    }
+
     /// A replica with the default settings.
     pub(crate) async fn replica(&self) -> Replica {
         Replica::start(self.settings()).await
@@ -94,6 +93,7 @@ impl Replica {
     pub(crate) async fn start(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let trust = Trust { issuer: JWT_ISSUER.into(), audience: JWT_AUDIENCE.into() };
         let secret = |text: &str| text.parse::<Secret>().unwrap();
         let config = Config {
             listen: address,
@@ -107,7 +107,7 @@ impl Replica {
                 allow_unsafe_durability: false,
             },
             engine: settings.engine,
-            auth: Arc::new(Auth::Jwt(Box::new(Verifier::new(&trust(), Some(JWT_SECRET), None)))),
+            auth: Arc::new(Auth::Jwt(Box::new(Verifier::new(&trust, Some(JWT_SECRET.as_bytes()), None)))),
             grpc: grpc::Options {
                 tls: None,
                 calls_max: settings.calls_max,
@@ -124,8 +124,8 @@ impl Replica {
             };
             serve(config, listener, shutdown).await.unwrap();
         });
-        let channel = connect(&address.to_string());
-        let replica = Self { address: address.to_string(), channel, stop: Some(stop), served };
+        let caller = Caller::new(&address.to_string());
+        let replica = Self { caller, stop: Some(stop), served };
         wait_until("a replica answers", super::STORE_LIMIT, async || {
             replica.events().list_events(ListEventsRequest::default()).await.is_ok()
         })
@@ -135,8 +135,7 @@ impl Replica {
 
     /// The client of a replica that runs elsewhere.
     pub(super) fn elsewhere(address: std::net::SocketAddr) -> Self {
-        let address = address.to_string();
-        Self { channel: connect(&address), address, stop: None, served: JoinSet::new() }
+        Self { caller: Caller::new(&address.to_string()), stop: None, served: JoinSet::new() }
     }
 
     /// Stops it as SIGTERM would, and waits.
@@ -144,82 +143,17 @@ impl Replica {
         let _ = self.stop.take().unwrap().send(());
         self.served.join_next().await.unwrap().unwrap();
     }
-
-    /// A connection of its own.
-    pub(crate) fn connect(&self) -> Channel {
-        connect(&self.address)
-    }
-
-    pub(crate) fn bookings(&self) -> BookingServiceClient<Channel> {
-        BookingServiceClient::new(self.channel.clone())
-    }
-
-    pub(crate) fn events(&self) -> EventServiceClient<Channel> {
-        EventServiceClient::new(self.channel.clone()).max_encoding_message_size(usize::MAX)
-    }
-
-    /// What it says of its own health.
-    pub(crate) async fn healthy(&self) -> bool {
-        let request = HealthCheckRequest { service: String::new() };
-        let answer = HealthClient::new(self.channel.clone()).check(request).await;
-        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
-    }
-
-    /// Creates an event of one section with rows of 50, opens its sale.
-    pub(crate) async fn open_event(&self, id: &str, seats: u32, settings: SalesSettings) {
-        let create = as_role(Role::Admin, "boss", new_event(id, seats, settings));
-        self.events().create_event(create).await.unwrap();
-        let open = as_role(Role::Admin, "boss", OpenSalesRequest { event_id: id.into() });
-        self.events().open_sales(open).await.unwrap();
-    }
 }
 
-fn connect(address: &str) -> Channel {
-    Endpoint::new(format!("http://{address}")).unwrap().connect_lazy()
-}
+impl Deref for Replica {
+    type Target = Caller;
 
-/// An event of one section with rows of 50 seats that cost 10 EUR each.
-pub(crate) fn new_event(id: &str, seats: u32, settings: SalesSettings) -> CreateEventRequest {
-    let seat = |n: u32| Seat { label: (n % 50 + 1).to_string(), ..Seat::default() };
-    let rows = (0..seats).collect::<Vec<_>>();
-    let rows = rows.chunks(50).enumerate().map(|(index, row)| Row {
-        label: (index + 1).to_string(),
-        seats: row.iter().copied().map(seat).collect(),
-    });
-    CreateEventRequest {
-        event_id: id.into(),
-        name: "Test night".into(),
-        venue_name: "Test house".into(),
-        currency: "EUR".into(),
-        price_categories: vec![PriceCategory { name: "All".into(), price_minor: 1_000 }],
-        sales_settings: Some(settings),
-        layout: Some(Layout { sections: vec![Section { name: "Floor".into(), rows: rows.collect() }] }),
+    fn deref(&self) -> &Caller {
+        &self.caller
     }
-}
-
-/// Settings with this hold time; the rest is default.
-pub(crate) fn hold_ttl(ttl: Duration) -> SalesSettings {
-    SalesSettings { hold_ttl: Some(ttl.try_into().unwrap()), ..SalesSettings::default() }
-}
-
-/// A request of somebody with a role.
-pub(crate) fn as_role<T>(role: Role, subject: &str, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("authorization", bearer(subject, &[role]));
-    request
-}
-
-/// A request of a customer.
-pub(crate) fn as_customer<T>(name: &str, message: T) -> Request<T> {
-    as_role(Role::Customer, name, message)
 }
 
 /// The value of an `authorization` header.
 pub(crate) fn bearer(subject: &str, roles: &[Role]) -> MetadataValue<Ascii> {
-    let token = Mint { subject, roles, ttl: Duration::from_secs(600) }.sign(&trust(), JWT_SECRET).unwrap();
-    format!("Bearer {token}").parse().unwrap()
-}
-
-fn trust() -> Trust {
-    Trust { issuer: "tests".into(), audience: "ticketengine".into() }
+    token::bearer(subject, roles)
 }

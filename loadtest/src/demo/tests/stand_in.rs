@@ -101,6 +101,15 @@ impl StandIn {
 
 #[tonic::async_trait]
 impl BookingService for StandIn {
+    type WatchSeatsStream = tonic::Streaming<WatchSeatsResponse>;
+
+    async fn watch_seats(
+        &self,
+        _: Request<WatchSeatsRequest>,
+    ) -> Result<Response<Self::WatchSeatsStream>, Status> {
+        Err(Status::unimplemented("the demo does not watch"))
+    }
+
     async fn reserve(&self, request: Request<ReserveRequest>) -> Result<Response<ReserveResponse>, Status> {
         assert!(
             request.metadata().contains_key("authorization")

@@ -4,24 +4,20 @@ use std::collections::HashMap;
 
 use redis::{FromRedisValue, aio::MultiplexedConnection};
 
-use super::{STORE_LIMIT, holds_within, postgres::connect, world::World};
+use crate::{STORE_LIMIT, holds_within, postgres::connect};
 
 /// Reads both stores of a test.
 #[derive(Clone)]
-pub(crate) struct Witness {
-    pub(crate) redis_url: String,
-    pub(crate) database_url: String,
-}
-
-impl World {
-    pub(crate) fn witness(&self) -> Witness {
-        Witness { redis_url: self.redis.url(), database_url: self.database.url() }
-    }
+pub struct Witness {
+    /// Where the gate is.
+    pub redis_url: String,
+    /// Where the vault is.
+    pub database_url: String,
 }
 
 impl Witness {
     /// "booked", "void", "cancelled", or nothing yet.
-    pub(crate) async fn outcome(&self, reservation: &str) -> Option<String> {
+    pub async fn outcome(&self, reservation: &str) -> Option<String> {
         let sql = "SELECT CASE WHEN cancelled_at IS NULL THEN outcome ELSE 'cancelled' END
                      FROM bookings WHERE reservation_id = $1";
         let vault = connect(&self.database_url).await.unwrap();
@@ -29,7 +25,7 @@ impl Witness {
     }
 
     /// Who has a seat booked, by the vault.
-    pub(crate) async fn owners(&self, event: &str) -> HashMap<i32, String> {
+    pub async fn owners(&self, event: &str) -> HashMap<i32, String> {
         let sql = "SELECT seat_id, reservation_id FROM booked_seats WHERE event_id = $1 AND active";
         let vault = connect(&self.database_url).await.unwrap();
         let rows = vault.query(sql, &[&event]).await.unwrap();
@@ -37,26 +33,26 @@ impl Witness {
     }
 
     /// The gate's epoch: 0 where there is none.
-    pub(crate) async fn epoch(&self, event: &str) -> u64 {
+    pub async fn epoch(&self, event: &str) -> u64 {
         let meta = format!("te:{{{event}}}:meta");
         let epoch: Option<u64> = self.ask(&["HGET", &meta, "epoch"]).await;
         epoch.unwrap_or(0)
     }
 
     /// The event's key of the gate's present epoch.
-    pub(crate) async fn key(&self, event: &str, name: &str) -> String {
+    pub async fn key(&self, event: &str, name: &str) -> String {
         format!("te:{{{event}}}:{}:{name}", self.epoch(event).await)
     }
 
     /// A seat as the gate has it; empty where it is free.
-    pub(crate) async fn seat(&self, event: &str, seat: u32) -> String {
+    pub async fn seat(&self, event: &str, seat: u32) -> String {
         let seats = self.key(event, "seats").await;
         let value: Option<String> = self.ask(&["HGET", &seats, &seat.to_string()]).await;
         value.unwrap_or_default()
     }
 
     /// Waits until nothing is under way any more and both stores say the same.
-    pub(crate) async fn agree(&self, event: &str) {
+    pub async fn agree(&self, event: &str) {
         let mut found = Vec::new();
         let agree = holds_within(STORE_LIMIT, async || {
             found = self.differences(event).await;
@@ -66,7 +62,7 @@ impl Witness {
     }
 
     /// What does not fit: between the stores, and within the gate. Seats that leaked are among it.
-    pub(crate) async fn differences(&self, event: &str) -> Vec<String> {
+    pub async fn differences(&self, event: &str) -> Vec<String> {
         let mut found = Vec::new();
         let vault = connect(&self.database_url).await.unwrap();
         let row =
@@ -139,7 +135,7 @@ impl Witness {
     }
 
     /// A command to Redis.
-    pub(crate) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let client = redis::Client::open(self.redis_url.as_str()).unwrap();
         let mut connection: MultiplexedConnection = client.get_multiplexed_async_connection().await.unwrap();
         redis::cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await.unwrap()

@@ -8,28 +8,28 @@ use std::{
     time::Duration,
 };
 
-use bb8_redis::redis::{self, AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{STORE_LIMIT, holds_within, ports::Port, process::Process, wait_until};
+use crate::{STORE_LIMIT, holds_within, ports::Port, process::Process, proxy::Proxy, wait_until};
 
 /// How often another port is tried where a stranger took ours between the look and the start.
 const START_ATTEMPTS_MAX: usize = 5;
 
 /// A redis-server of the test's own, as the engine wants it: AOF every second, `noeviction`.
-pub(crate) struct Redis {
+pub struct Redis {
     port: Port,
     data: TempDir,
     process: Mutex<Option<Process>>,
 }
 
 /// Redis's data at one moment.
-pub(crate) struct Copy(TempDir);
+pub struct Copy(TempDir);
 
 impl Redis {
     /// Starts one on a free port.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         for _ in 0..START_ATTEMPTS_MAX {
             let redis = Self { port: Port::take(), data: TempDir::new().unwrap(), process: Mutex::new(None) };
             if redis.try_launch().await {
@@ -40,34 +40,34 @@ impl Redis {
     }
 
     /// Its URL, for a pool.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("redis://{}/", self.port.address())
     }
 
     /// The URL of a proxy in front of it.
-    pub(crate) fn url_at(&self, proxy: &super::proxy::Proxy) -> String {
+    pub fn url_at(&self, proxy: &Proxy) -> String {
         format!("redis://{}/", proxy.address())
     }
 
     /// Its port.
-    pub(crate) fn port(&self) -> &Port {
+    pub fn port(&self) -> &Port {
         &self.port
     }
 
     /// SIGKILL. What was not written to the AOF is lost.
-    pub(crate) async fn kill(&self) {
+    pub async fn kill(&self) {
         let process = self.process().take();
         process.expect("Redis runs").kill().await;
     }
 
     /// SIGTERM: it writes everything and ends.
-    pub(crate) async fn stop(&self) {
+    pub async fn stop(&self) {
         let process = self.process().take();
         process.expect("Redis runs").stop(Signal::TERM).await;
     }
 
     /// Starts it again on its port with its data; stops it first where it runs.
-    pub(crate) async fn restart(&self) {
+    pub async fn restart(&self) {
         if self.process().is_some() {
             self.stop().await;
         }
@@ -75,38 +75,38 @@ impl Redis {
     }
 
     /// Kills it where it runs, and starts it again on its port with nothing.
-    pub(crate) async fn restart_empty(&self) {
+    pub async fn restart_empty(&self) {
         self.clear().await;
         self.restart().await;
     }
 
     /// FLUSHALL.
-    pub(crate) async fn flush(&self) {
+    pub async fn flush(&self) {
         self.command(&["FLUSHALL", "SYNC"]).await;
     }
 
     /// SCRIPT FLUSH: each EVALSHA answers NOSCRIPT.
-    pub(crate) async fn script_flush(&self) {
+    pub async fn script_flush(&self) {
         self.command(&["SCRIPT", "FLUSH", "SYNC"]).await;
     }
 
     /// Ends the connections of all other clients. They are free to come back.
-    pub(crate) async fn kill_clients(&self) {
+    pub async fn kill_clients(&self) {
         self.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
     }
 
     /// SIGSTOP: connections stay, nothing answers.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.process().as_ref().expect("Redis runs").pause();
     }
 
     /// Ends [`Self::pause`].
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.process().as_ref().expect("Redis runs").resume();
     }
 
     /// Copies its data as they are now.
-    pub(crate) async fn save_copy(&self) -> Copy {
+    pub async fn save_copy(&self) -> Copy {
         // The rewritten file holds every write so far, whatever the AOF still has in its buffer.
         self.command(&["BGREWRITEAOF"]).await;
         wait_until("the AOF is rewritten", STORE_LIMIT, async || {
@@ -120,21 +120,21 @@ impl Redis {
     }
 
     /// Kills it where it runs, and starts it with the data of then: Redis goes back in time.
-    pub(crate) async fn restore_copy(&self, copy: &Copy) {
+    pub async fn restore_copy(&self, copy: &Copy) {
         self.clear().await;
         copy_dir(copy.0.path(), self.data.path());
         self.restart().await;
     }
 
     /// A connection of the test's own, to look at it.
-    pub(crate) async fn client(&self) -> MultiplexedConnection {
+    pub async fn client(&self) -> MultiplexedConnection {
         let client = Client::open(self.url()).unwrap();
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(5)));
         client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
     }
 
     /// INFO of a section.
-    pub(crate) async fn info(&self, section: &str) -> String {
+    pub async fn info(&self, section: &str) -> String {
         redis::cmd("INFO").arg(section).query_async(&mut self.client().await).await.unwrap()
     }
 

@@ -1,16 +1,19 @@
-//! The support does what it says.
+//! The means of the tests do what they say.
+
+// A panic is how a test reports.
+#![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
 
-use bb8_redis::redis::{AsyncCommands, Client, RedisError, aio::MultiplexedConnection};
-use tokio::time::{sleep, timeout};
-
-use super::{
+use redis::{AsyncCommands, Client, RedisError, aio::MultiplexedConnection};
+use testkit::{
     database::Database,
     postgres::{Server, address, connect},
     proxy::Proxy,
     redis::Redis,
+    wait_until,
 };
+use tokio::time::{sleep, timeout};
 
 async fn get(redis: &Redis, key: &str) -> Option<String> {
     redis.client().await.get(key).await.unwrap()
@@ -106,7 +109,7 @@ async fn the_proxy_refuses_delays_and_swallows() {
     assert!(timeout(Duration::from_millis(100), late).await.is_err());
     assert_eq!(get(&redis, "a").await.as_deref(), Some("1"));
     proxy.pass().await;
-    super::wait_until("the late request arrives", Duration::from_secs(5), async || {
+    wait_until("the late request arrives", Duration::from_secs(5), async || {
         get(&redis, "a").await.as_deref() == Some("2")
     })
     .await;

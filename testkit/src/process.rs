@@ -7,40 +7,40 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{STORE_LIMIT, holds_within, wait_until};
+use crate::{STORE_LIMIT, holds_within, wait_until};
 
 /// A store's process. Killed when dropped, paused or not.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
 }
 
 impl Process {
     /// Starts it.
-    pub(crate) fn spawn(command: &mut Command) -> Self {
+    pub fn spawn(command: &mut Command) -> Self {
         let child = command.spawn().unwrap_or_else(|error| panic!("can not start {command:?}: {error}"));
         Self { child }
     }
 
     /// Whether it has not ended.
-    pub(crate) fn runs(&mut self) -> bool {
+    pub fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// SIGSTOP to it and to its children.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         // The parent first: it can not start new ones then.
         self.signal(Signal::STOP);
         self.signal_children(Signal::STOP);
     }
 
     /// SIGCONT to it and to its children.
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.signal_children(Signal::CONT);
         self.signal(Signal::CONT);
     }
 
     /// SIGKILL to it and to its children, which then are gone.
-    pub(crate) async fn kill(mut self) {
+    pub async fn kill(mut self) {
         let children = self.kill_now();
         wait_until("killed processes are gone", STORE_LIMIT, async || {
             children.iter().all(|&pid| is_gone(pid))
@@ -49,7 +49,7 @@ impl Process {
     }
 
     /// `signal` asks it to end; it gets [`STORE_LIMIT`] for it.
-    pub(crate) async fn stop(mut self, signal: Signal) {
+    pub async fn stop(mut self, signal: Signal) {
         self.signal(signal);
         assert!(holds_within(STORE_LIMIT, async || !self.runs()).await, "a store did not stop when asked");
     }

@@ -12,14 +12,14 @@ const FIRST: u16 = 11_000;
 const COUNT: u16 = 20_000;
 
 /// A TCP port of 127.0.0.1 for one store. The UDP port of the same number marks it as taken, among all test processes.
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _mark: UdpSocket,
 }
 
 impl Port {
     /// Takes a port on which nobody listens.
-    pub(crate) fn take() -> Self {
+    pub fn take() -> Self {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         // Two test processes begin at different places.
         let start = (process::id() % u32::from(COUNT)) as u16;
@@ -36,12 +36,12 @@ impl Port {
     }
 
     /// Its number.
-    pub(crate) fn number(&self) -> u16 {
+    pub fn number(&self) -> u16 {
         self.number
     }
 
     /// Where its store listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.number).into()
     }
 }

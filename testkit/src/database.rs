@@ -3,17 +3,18 @@
 use std::{
     env, fs,
     hash::{DefaultHasher, Hash, Hasher},
-    path::Path,
+    path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::Duration,
 };
 
+use refinery::Runner;
 use tokio::{runtime, sync::OnceCell, time::timeout};
 use url::Url;
 
-use super::{
+use crate::{
     postgres::{Session, connect},
     proxy::Proxy,
 };
@@ -24,14 +25,14 @@ const TEMPLATE_LOCK: i64 = 0x7465_7465_7374;
 const DROP_LIMIT: Duration = Duration::from_secs(3);
 
 /// A database of the test's own. Dropped with it, whoever is still connected.
-pub(crate) struct Database {
+pub struct Database {
     name: String,
     server: Url,
 }
 
 impl Database {
     /// Copies the migrated template.
-    pub(crate) async fn create() -> Self {
+    pub async fn create() -> Self {
         static TEMPLATE: OnceCell<String> = OnceCell::const_new();
         static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -52,17 +53,17 @@ impl Database {
     }
 
     /// Its URL.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         named(&self.server, &self.name)
     }
 
     /// The same through a proxy.
-    pub(crate) fn url_at(&self, proxy: &Proxy) -> String {
+    pub fn url_at(&self, proxy: &Proxy) -> String {
         at(&self.url(), proxy)
     }
 
     /// A connection of the test's own, to look at it.
-    pub(crate) async fn client(&self) -> Session {
+    pub async fn client(&self) -> Session {
         connect(&self.url()).await.expect("the test database answers")
     }
 
@@ -116,13 +117,18 @@ async fn template(server: &Url) -> String {
 }
 
 /// Applies the migrations to an empty database.
-pub(super) async fn migrate(url: &str) {
-    booking_svc::vault::migrate(url).await.expect("the migrations apply");
+pub(crate) async fn migrate(url: &str) {
+    let mut session = connect(url).await.expect("an empty database answers");
+    let migrations = refinery::load_sql_migrations(migrations_folder()).expect("the migrations are readable");
+    Runner::new(&migrations).run_async(&mut *session).await.expect("the migrations apply");
+}
+
+fn migrations_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations")
 }
 
 fn migrations_hash() -> u64 {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
-    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = fs::read_dir(migrations_folder()).into_iter().flatten().flatten();
     let mut files: Vec<_> = files.map(|file| (file.file_name(), fs::read(file.path()).ok())).collect();
     files.sort();
     let mut hasher = DefaultHasher::new();
@@ -137,7 +143,7 @@ fn named(server: &Url, database: &str) -> String {
 }
 
 /// A database's URL through a proxy in front of its server.
-pub(super) fn at(url: &str, proxy: &Proxy) -> String {
+pub(crate) fn at(url: &str, proxy: &Proxy) -> String {
     let mut url = Url::parse(url).unwrap();
     url.set_ip_host(proxy.address().ip()).unwrap();
     url.set_port(Some(proxy.address().port())).unwrap();

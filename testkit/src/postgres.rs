@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    ops::Deref,
+    ops::{Deref, DerefMut},
     os::unix::fs::chown,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
-use bb8_postgres::tokio_postgres::{Client, NoTls, connect as pg_connect};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::{task::JoinSet, time::timeout};
+use tokio_postgres::{Client, NoTls, connect as pg_connect};
 use url::Url;
 
-use super::{STORE_LIMIT, database, holds_within, ports::Port, process::Process};
+use crate::{STORE_LIMIT, database, holds_within, ports::Port, process::Process, proxy::Proxy};
 
 /// How often another port is tried where a stranger took ours between the look and the start.
 const START_ATTEMPTS_MAX: usize = 5;
@@ -25,7 +25,7 @@ const START_ATTEMPTS_MAX: usize = 5;
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// A PostgreSQL of the test's own, durable as the engine wants it, with one migrated database.
-pub(crate) struct Server {
+pub struct Server {
     port: Port,
     data: TempDir,
     user: Option<User>,
@@ -41,7 +41,7 @@ struct User {
 
 impl Server {
     /// Makes a cluster, starts it on a free port, and migrates the database `ticketengine`.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let server = Self::start_cluster().await;
         let admin = connect(&server.url_of("postgres")).await.unwrap();
         admin.batch_execute("CREATE DATABASE ticketengine").await.unwrap();
@@ -66,33 +66,33 @@ impl Server {
     }
 
     /// The URL of its migrated database.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.url_of("ticketengine")
     }
 
     /// The same through a proxy.
-    pub(crate) fn url_at(&self, proxy: &super::proxy::Proxy) -> String {
+    pub fn url_at(&self, proxy: &Proxy) -> String {
         database::at(&self.url(), proxy)
     }
 
     /// Its port.
-    pub(crate) fn port(&self) -> &Port {
+    pub fn port(&self) -> &Port {
         &self.port
     }
 
     /// A connection of the test's own, to look at it.
-    pub(crate) async fn client(&self) -> Session {
+    pub async fn client(&self) -> Session {
         connect(&self.url()).await.unwrap()
     }
 
     /// SIGKILL to the server and all its backends, as when the machine's memory runs out.
-    pub(crate) async fn kill(&self) {
+    pub async fn kill(&self) {
         let process = self.process().take();
         process.expect("PostgreSQL runs").kill().await;
     }
 
     /// Starts it again on its port with its data; stops it first where it runs.
-    pub(crate) async fn restart(&self) {
+    pub async fn restart(&self) {
         let process = self.process().take();
         if let Some(process) = process {
             // SIGINT: it ends its clients' connections, and then itself.
@@ -102,12 +102,12 @@ impl Server {
     }
 
     /// SIGSTOP to the server and all its backends: connections stay, nothing answers.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.process().as_ref().expect("PostgreSQL runs").pause();
     }
 
     /// Ends [`Self::pause`].
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.process().as_ref().expect("PostgreSQL runs").resume();
     }
 
@@ -199,7 +199,7 @@ fn binaries() -> PathBuf {
 }
 
 /// A connection, and the task that drives it.
-pub(crate) struct Session {
+pub struct Session {
     client: Client,
     _driver: JoinSet<()>,
 }
@@ -212,8 +212,14 @@ impl Deref for Session {
     }
 }
 
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
 /// Connects; none where nobody answers within a second or two.
-pub(crate) async fn connect(url: &str) -> Option<Session> {
+pub async fn connect(url: &str) -> Option<Session> {
     let (client, connection) = timeout(Duration::from_secs(2), pg_connect(url, NoTls)).await.ok()?.ok()?;
     let mut driver = JoinSet::new();
     driver.spawn(async move {
@@ -224,7 +230,7 @@ pub(crate) async fn connect(url: &str) -> Option<Session> {
 }
 
 /// The host and port of a database's URL, for a proxy in front of it.
-pub(crate) fn address(url: &str) -> String {
+pub fn address(url: &str) -> String {
     let url = Url::parse(url).unwrap();
     format!("{}:{}", url.host_str().expect("a URL with a host"), url.port().unwrap_or(5432))
 }

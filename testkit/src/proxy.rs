@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{STORE_LIMIT, ports::Port, wait_until};
+use crate::{STORE_LIMIT, ports::Port, wait_until};
 
 /// What is read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -39,7 +39,7 @@ enum Mode {
 }
 
 /// The network between the engine and a store. Ends with its connections when dropped.
-pub(crate) struct Proxy {
+pub struct Proxy {
     shared: Arc<Shared>,
     port: Port,
     _accepting: JoinSet<()>,
@@ -57,7 +57,7 @@ struct Shared {
 
 impl Proxy {
     /// Starts one that passes everything on to `upstream` (host:port).
-    pub(crate) async fn start(upstream: impl ToString) -> Self {
+    pub async fn start(upstream: impl ToString) -> Self {
         let shared = Arc::new(Shared {
             upstream: upstream.to_string(),
             mode: watch::Sender::new(Mode::Pass),
@@ -75,52 +75,52 @@ impl Proxy {
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.port.address()
     }
 
     /// Everything gets through, and at once.
-    pub(crate) async fn pass(&self) {
+    pub async fn pass(&self) {
         self.set(Mode::Pass).await;
     }
 
     /// As if nothing ran there: connections are cut, new ones refused.
-    pub(crate) async fn refuse(&self) {
+    pub async fn refuse(&self) {
         self.set(Mode::Refuse).await;
         self.cut().await;
     }
 
     /// As if a cable was pulled: connections stay, new ones are accepted, nothing gets through. What was sent meanwhile
     /// arrives after [`Self::pass`], as TCP would have it.
-    pub(crate) async fn black_hole(&self) {
+    pub async fn black_hole(&self) {
         self.set(Mode::BlackHole).await;
     }
 
     /// Everything takes so much longer, each way.
-    pub(crate) async fn delay(&self, each_way: Duration) {
+    pub async fn delay(&self, each_way: Duration) {
         self.set(Mode::Delay(each_way)).await;
     }
 
     /// Cuts all connections now. New ones are treated by the mode.
-    pub(crate) async fn cut(&self) {
+    pub async fn cut(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
         wait_until("the proxy's connections are cut", STORE_LIMIT, async || self.connections() == 0).await;
     }
 
     /// Once: the next request with `needle` in it reaches the store, and its connection is cut before the reply gets
     /// back. `needle` should be something that only this request has, such as a reservation's id. All others pass.
-    pub(crate) async fn cut_reply_to(&self, needle: impl AsRef<[u8]>) {
+    pub async fn cut_reply_to(&self, needle: impl AsRef<[u8]>) {
         assert!(!needle.as_ref().is_empty(), "the needle names a request");
         self.set(Mode::CutReply(needle.as_ref().into())).await;
     }
 
     /// How many replies were cut off so far.
-    pub(crate) fn replies_cut(&self) -> usize {
+    pub fn replies_cut(&self) -> usize {
         self.shared.replies_cut.load(Ordering::SeqCst)
     }
 
     /// How many connections are open.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
     }
 
