@@ -1,5 +1,6 @@
 //! The booking service: gRPC in front of a Redis gate (level 1) and a PostgreSQL vault (level 2).
 
+pub mod board;
 pub mod booking;
 pub mod cli;
 pub mod config;
@@ -138,6 +139,7 @@ pub async fn build(
         quarantine: settings.quarantine,
         sweep_every: settings.sweep_every,
         reconcile_every: settings.reconcile_every,
+        watchers_max: settings.watchers_max,
         steps: settings.steps.clone(),
     };
     Ok(Engine::start(gate, vault, meter, crew.work.clone(), crew.daemons.clone(), options))

@@ -24,6 +24,10 @@ pub const RECONCILE_EVERY_DEFAULT: Duration = Duration::from_secs(30);
 pub const CALLS_MAX_DEFAULT: usize = 4_096;
 /// Calls under way at once on one connection; more wait in the client.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
+/// Who watches seats at once, over all connections; more are refused. They take no places of calls.
+pub const WATCHERS_MAX_DEFAULT: usize = 4_096;
+/// Events whose seats are watched at once.
+pub const BOARDS_MAX: usize = 1_024;
 /// The largest request of `BookingService`.
 pub const BOOKING_REQUEST_BYTES_MAX: usize = 64 << 10;
 /// The largest request of `EventService`: a house of 100,000 seats with long labels.
@@ -76,6 +80,8 @@ pub const RETRY_CONFIRMING: Duration = Duration::from_millis(250);
 pub const RETRY_BACKEND: Duration = Duration::from_millis(500);
 /// The answer's RetryInfo when a call is shed.
 pub const RETRY_OVERLOADED: Duration = Duration::from_millis(200);
+/// The RetryInfo of a stream that ends to go on elsewhere: time enough for another connection.
+pub const RETRY_STREAM_ENDED: Duration = Duration::from_millis(50);
 
 /// A page of a list where the caller does not say.
 pub const PAGE_SIZE_DEFAULT: u32 = 50;

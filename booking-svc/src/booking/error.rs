@@ -107,6 +107,9 @@ pub enum Error {
     /// More work is under way than a limit allows; nothing was done.
     #[error("too much work is under way ({0}); try again shortly")]
     Overloaded(&'static str),
+    /// The replica stops, or wants its watchers to spread.
+    #[error("the stream has ended here; go on at another replica with what you have")]
+    StreamEnded,
     /// A bug: the stores said what they never should. The log has the details.
     #[error("internal error; its details are in the service's log")]
     Internal,

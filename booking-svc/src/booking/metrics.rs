@@ -15,6 +15,14 @@ pub(super) struct Metrics {
     pub(super) swept: Counter<u64>,
     /// Rebuilt gates, by whether nothing was lost.
     pub(super) rebuilds: Counter<u64>,
+    /// Who watches seats.
+    watchers: Gauge<u64>,
+    /// Events that are watched.
+    boards: Gauge<u64>,
+    /// Of them, those of which changes may be missing.
+    stale: Gauge<u64>,
+    /// Boards that were read as a whole, by why.
+    board_reads: Counter<u64>,
     /// Seats on which gate and vault differ, twice in a row.
     pub(super) drift: Gauge<u64>,
 }
@@ -42,6 +50,22 @@ impl Metrics {
                 .u64_counter("ticketengine.rebuilds")
                 .with_description("Gates that this replica rebuilt")
                 .build(),
+            watchers: meter
+                .u64_gauge("ticketengine.watchers")
+                .with_description("Streams that watch seats through this replica")
+                .build(),
+            boards: meter
+                .u64_gauge("ticketengine.boards")
+                .with_description("Events that are watched through this replica, or were half a minute ago")
+                .build(),
+            stale: meter
+                .u64_gauge("ticketengine.boards.stale")
+                .with_description("Of them, those that are cut off from the gate")
+                .build(),
+            board_reads: meter
+                .u64_counter("ticketengine.boards.read")
+                .with_description("Boards that were read as a whole, by why: first, epoch or gap")
+                .build(),
             drift: meter
                 .u64_gauge("ticketengine.drift.seats")
                 .with_description("Seats on which gate and vault differ")
@@ -59,5 +83,15 @@ impl Metrics {
 
     pub(super) fn rebuilt(&self, lossless: bool) {
         self.rebuilds.add(1, &[KeyValue::new("lossless", lossless)]);
+    }
+
+    pub(super) fn boards(&self, watchers: usize, boards: usize, stale: usize) {
+        self.watchers.record(watchers as u64, &[]);
+        self.boards.record(boards as u64, &[]);
+        self.stale.record(stale as u64, &[]);
+    }
+
+    pub(super) fn board_read(&self, why: &'static str) {
+        self.board_reads.add(1, &[KeyValue::new("why", why)]);
     }
 }

@@ -1,4 +1,4 @@
-//! The use cases: gate, then vault, then gate. Also what heals them: sweeper, rebuild, reconcile.
+//! The use cases: gate, then vault, then gate. Also what heals them: sweeper, rebuild, reconcile. And live status.
 
 mod bookings;
 mod catalog;
@@ -6,6 +6,7 @@ mod confirm;
 mod error;
 mod events;
 mod healing;
+mod live;
 mod metrics;
 mod rebuild;
 mod reconcile;
@@ -15,6 +16,7 @@ mod steps;
 mod sweeper;
 mod token;
 
+pub use crate::board::Watch;
 pub use error::{Backend, Error, TakenSeat};
 pub use steps::{Step, Steps};
 
@@ -24,7 +26,8 @@ use opentelemetry::metrics::Meter;
 use tokio::sync::Semaphore;
 
 use crate::{
-    domain::{CustomerId, Epoch, EventId, Reservation, ReservationId, Version},
+    board::Boards,
+    domain::{CustomerId, EventId, Reservation, ReservationId},
     gate::Gate,
     tasks::Tasks,
     vault::Vault,
@@ -115,17 +118,6 @@ impl<T> Page<T> {
     }
 }
 
-/// The status of all seats at one version.
-#[derive(Clone, Debug)]
-pub struct SeatStates {
-    /// The gate's epoch.
-    pub epoch: Epoch,
-    /// The version within it.
-    pub version: Version,
-    /// Two bits a seat.
-    pub packed: Vec<u8>,
-}
-
 /// Settings of the use cases.
 #[derive(Clone)]
 pub struct Options {
@@ -141,6 +133,8 @@ pub struct Options {
     pub sweep_every: Option<Duration>,
     /// Between two comparisons of gate and vault; None switches them off.
     pub reconcile_every: Option<Duration>,
+    /// Who watches seats at once.
+    pub watchers_max: usize,
     /// What happens between two stores: nothing, outside of tests.
     pub steps: Steps,
 }
@@ -157,6 +151,8 @@ struct Shared {
     tokens: Tokens,
     rebuilds: Rebuilds,
     metrics: Metrics,
+    /// Live status, for those who watch.
+    boards: Boards,
     /// Bounds the critical sections; a permit lives as long as its section.
     critical: Arc<Semaphore>,
     /// The same for the sweeper: a vault that hangs must not make it crowd out the customers.
@@ -165,7 +161,7 @@ struct Shared {
     events: Events,
     /// Critical sections: they outlive their callers, and shutdown waits for them.
     work: Tasks,
-    /// Sweeper, reconciler, rebuilds: shutdown tells them to stop.
+    /// Sweeper, reconciler, rebuilds, boards: shutdown tells them to stop.
     daemons: Tasks,
     options: Options,
 }
@@ -185,6 +181,7 @@ impl Engine {
             tokens: Tokens::new(&options.token_secrets),
             rebuilds: Rebuilds::default(),
             metrics: Metrics::new(meter),
+            boards: Boards::new(options.watchers_max),
             critical: Arc::new(Semaphore::new(CRITICAL_SECTIONS_MAX)),
             sweeping: Arc::new(Semaphore::new(SWEEPS_MAX)),
             events: Events::default(),
@@ -195,6 +192,7 @@ impl Engine {
             options,
         }));
         engine.start_healing();
+        engine.start_boards();
         engine
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Engine;
 use crate::{
-    domain::{EventId, Outcome, Reservation, ReservationId, SeatId, SeatState},
+    domain::{EventId, Outcome, PackedStates, Reservation, ReservationId, SeatId, SeatState},
     vault::Taken,
 };
 
@@ -82,13 +82,13 @@ impl Engine {
     }
 }
 
-fn differences(seat_count: u32, packed: &[u8], taken: Taken) -> HashSet<Drift> {
+fn differences(seat_count: u32, packed: &PackedStates, taken: Taken) -> HashSet<Drift> {
     let sold: HashMap<SeatId, ReservationId> = taken.sold.into_iter().collect();
     let blocked: HashSet<SeatId> = taken.blocked.into_iter().collect();
     (0..seat_count)
         .map(SeatId)
         .filter_map(|seat| {
-            let state = SeatState::in_packed(packed, seat);
+            let state = packed.get(seat.0);
             match (sold.get(&seat), state) {
                 (Some(_), SeatState::Sold) => None,
                 (Some(id), _) => Some(Drift::Unsettled(seat, id.clone())),
@@ -109,7 +109,7 @@ mod tests {
     fn differences_name_what_the_gate_has_to_learn_and_what_is_stray() {
         let id: ReservationId = "rock.1.2".parse().unwrap();
         // Seats: 0 free, 1 held, 2 sold, 3 blocked.
-        let packed = [0b00_01_10_11];
+        let packed = PackedStates::new(vec![0b00_01_10_11]);
         let agree = Taken { sold: vec![(SeatId(2), id.clone())], blocked: vec![SeatId(3)] };
         assert_eq!(differences(4, &packed, agree), HashSet::new());
         let late = Taken {

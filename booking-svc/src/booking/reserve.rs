@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Claim, Engine, Error, Hold, Priced, SeatStates, TakenSeat, recover::Located};
+use super::{Claim, Engine, Error, Hold, Priced, TakenSeat, recover::Located};
 use crate::{
     domain::{
         CustomerId, EventId, Outcome, RequestId, Reservation, ReservationId, ReservationState, SeatSet,
+        SeatStates,
     },
     gate::{Extended, Found, Granted, Taken},
 };
@@ -116,8 +117,7 @@ impl Engine {
     /// The status of all seats.
     pub async fn seat_states(&self, event: &EventId) -> Result<SeatStates, Error> {
         self.0.catalog.house(event).await?;
-        let states = self.0.gate.states(event).await.map_err(|error| self.gate_error(event, error))?;
-        Ok(SeatStates { epoch: states.epoch, version: states.version, packed: states.packed })
+        self.0.gate.states(event).await.map_err(|error| self.gate_error(event, error))
     }
 
     pub(super) async fn hold(&self, reservation: Reservation) -> Result<Hold, Error> {

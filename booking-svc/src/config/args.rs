@@ -112,6 +112,9 @@ pub struct EngineArgs {
     /// Between two comparisons of Redis and PostgreSQL; 0s switches them off.
     #[arg(long, env = "TE_RECONCILE_EVERY", value_parser = parse_duration, default_value = "30s")]
     pub reconcile_every: Duration,
+    /// Who watches seats at once; more are refused.
+    #[arg(long, env = "TE_WATCHERS_MAX", default_value_t = limits::WATCHERS_MAX_DEFAULT)]
+    pub watchers_max: usize,
 }
 
 /// Which access tokens are trusted.

@@ -78,6 +78,8 @@ pub struct EngineSettings {
     pub sweep_every: Option<Duration>,
     /// Between two comparisons of the stores; `None` switches them off.
     pub reconcile_every: Option<Duration>,
+    /// Who watches seats at once.
+    pub watchers_max: usize,
     /// What happens between two stores: nothing, outside of tests.
     pub steps: Steps,
 }
@@ -93,6 +95,7 @@ impl EngineSettings {
             quarantine: true,
             sweep_every: None,
             reconcile_every: None,
+            watchers_max: limits::WATCHERS_MAX_DEFAULT,
             steps: Steps::default(),
         }
     }
@@ -202,6 +205,9 @@ impl TryFrom<EngineArgs> for EngineSettings {
         if args.sweep_every >= Duration::from_secs(1) {
             return Err(wrong("TE_SWEEP_EVERY", "must be less than 1s; 0s switches the sweeper off"));
         }
+        if !(1..=tokio::sync::Semaphore::MAX_PERMITS).contains(&args.watchers_max) {
+            return Err(wrong("TE_WATCHERS_MAX", "must be at least 1"));
+        }
         let on = |every: Duration| Some(every).filter(|every| !every.is_zero());
         Ok(Self {
             token_secrets,
@@ -211,6 +217,7 @@ impl TryFrom<EngineArgs> for EngineSettings {
             quarantine: args.quarantine,
             sweep_every: on(args.sweep_every),
             reconcile_every: on(args.reconcile_every),
+            watchers_max: args.watchers_max,
             steps: Steps::from_environment(),
         })
     }

@@ -44,6 +44,7 @@ fn the_defaults_are_the_limits() {
     assert_eq!(config.engine.tombstone_ttl, limits::TOMBSTONE_TTL_DEFAULT);
     assert_eq!(config.engine.sweep_every, Some(limits::SWEEP_EVERY_DEFAULT));
     assert_eq!(config.engine.reconcile_every, Some(limits::RECONCILE_EVERY_DEFAULT));
+    assert_eq!(config.engine.watchers_max, limits::WATCHERS_MAX_DEFAULT);
     assert_eq!(config.grpc.grace, limits::GRACE_DEFAULT);
     assert!(config.engine.quarantine && !config.stores.allow_unsafe_durability);
     assert!(config.grpc.tls.is_none() && config.grpc.connection_age_max.is_none());

@@ -1,5 +1,9 @@
 use std::fmt;
 
+use seat_board::{PackedStates, SeatState};
+
+use super::{Epoch, Version};
+
 /// The most seats that one reservation can hold.
 pub const SEATS_PER_RESERVATION_MAX: usize = 50;
 
@@ -13,31 +17,26 @@ impl fmt::Display for SeatId {
     }
 }
 
-/// What a watcher sees of a seat; the numbers are its two bits in a packed map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum SeatState {
-    /// On sale.
-    Free = 0,
-    /// Held by a customer, or being confirmed.
-    Held = 1,
-    /// Sold.
-    Sold = 2,
-    /// Taken off sale by the organiser.
-    Blocked = 3,
+/// The status of all seats at one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatStates {
+    /// Of the gate.
+    pub epoch: Epoch,
+    /// Within the epoch.
+    pub version: Version,
+    /// Two bits a seat.
+    pub packed: PackedStates,
 }
 
-impl SeatState {
-    /// The state of `seat` in a packed map. Bytes that a short map leaves out are zero: free.
-    pub fn in_packed(packed: &[u8], seat: SeatId) -> Self {
-        let byte = packed.get(seat.0 as usize / 4).copied().unwrap_or(0);
-        match (byte >> (6 - 2 * (seat.0 % 4))) & 0b11 {
-            0 => Self::Free,
-            1 => Self::Held,
-            2 => Self::Sold,
-            _ => Self::Blocked,
-        }
-    }
+/// A change of some seats, all to the same state: what one version is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatChange {
+    /// Which version.
+    pub version: Version,
+    /// What the seats are now.
+    pub state: SeatState,
+    /// Which seats.
+    pub seats: Vec<SeatId>,
 }
 
 /// Length in bytes of a packed map of `seats` seats: four a byte.
@@ -132,15 +131,5 @@ mod tests {
         assert_eq!(SeatSet::new(0..10_000), Err(SeatSetError::TooMany(10_000)));
         assert_eq!(SeatSet::new([3, 1, 3]), Err(SeatSetError::Twice(SeatId(3))));
         assert!(SeatSet::new(0..50).is_ok());
-    }
-
-    #[test]
-    fn packed_states_read_the_high_bits_first() {
-        let packed = [0b00_01_10_11];
-        let states = [SeatState::Free, SeatState::Held, SeatState::Sold, SeatState::Blocked];
-        for (seat, state) in states.into_iter().enumerate() {
-            assert_eq!(SeatState::in_packed(&packed, SeatId(seat as u32)), state);
-        }
-        assert_eq!(SeatState::in_packed(&packed, SeatId(4)), SeatState::Free);
     }
 }

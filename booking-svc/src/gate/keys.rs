@@ -18,7 +18,7 @@ impl Keys {
                 of_epoch("requests"),
                 of_epoch("expiry"),
                 of_epoch("customers"),
-                of_epoch("log"),
+                log(prefix, event, epoch),
             ],
         }
     }
@@ -55,6 +55,11 @@ impl Keys {
     pub(super) fn customers(&self) -> &str {
         &self.all[6]
     }
+}
+
+/// The log alone, for those who read many.
+pub(super) fn log(prefix: &str, event: &EventId, epoch: Epoch) -> String {
+    format!("{prefix}:{{{event}}}:{epoch}:log")
 }
 
 /// Held by the replica that rebuilds the event, as a courtesy: the others wait instead of racing it.

@@ -6,6 +6,7 @@
 mod error;
 mod image;
 mod keys;
+mod log;
 mod pool;
 mod rebuild;
 mod record;
@@ -14,9 +15,10 @@ mod script;
 mod seats;
 
 pub use error::Error;
+pub use log::{Cursor, Log, Look, Read};
 pub use rebuild::{Built, Frozen, Old, Rebuild, Survivors};
 pub use reservations::{Adopted, Extended, Found, Granted, Undecided};
-pub use seats::{Alive, BlockRefusal, States, Taken};
+pub use seats::{Alive, BlockRefusal, Taken};
 
 use std::{
     collections::HashMap,
@@ -26,7 +28,7 @@ use std::{
 
 use crate::domain::{Epoch, EventId};
 use keys::Keys;
-use pool::Pool;
+use pool::{Connection, Pool};
 use script::{Reply, Script};
 
 /// Settings of the gate.
@@ -107,10 +109,7 @@ impl Gate {
         let mut cold = String::new();
         for _ in 0..self.pool.size() + 2 {
             let connection = self.pool.get().await?;
-            let numbers = [epoch.to_string(), self.tombstone_ms.to_string(), LOG_LENGTH.to_string()];
-            let head = [&*numbers[0], connection.incarnation(), &numbers[1], &numbers[2]];
-            let call = script.call(&self.keys(event, epoch), head, args);
-            let mut reply = connection.run(call).await?;
+            let mut reply = self.run_on(&connection, epoch, script, event, args).await?;
             match reply.word() {
                 "EPOCH" => {
                     epoch = Epoch(reply.number()?);
@@ -131,5 +130,19 @@ impl Gate {
         }
         self.learn_epoch(event, None);
         Err(Error::Cold(cold))
+    }
+
+    /// Runs a script once, over this connection and under this epoch.
+    async fn run_on(
+        &self,
+        connection: &Connection,
+        epoch: Epoch,
+        script: &Script,
+        event: &EventId,
+        args: &[&str],
+    ) -> Result<Reply, Error> {
+        let numbers = [epoch.to_string(), self.tombstone_ms.to_string(), LOG_LENGTH.to_string()];
+        let head = [&*numbers[0], connection.incarnation(), &numbers[1], &numbers[2]];
+        connection.run(script.call(&self.keys(event, epoch), head, args)).await
     }
 }

@@ -17,9 +17,6 @@ use bb8_redis::{
 
 use super::{Error, Options, script::Reply};
 
-/// A connection that serves one long job, such as a rebuild, may take this long for an answer.
-const LONG_RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Connections that are shared: each call borrows one, and its command is pipelined with those of others.
 #[derive(Clone)]
 pub(super) struct Pool {
@@ -72,9 +69,9 @@ impl Pool {
         }
     }
 
-    /// A connection of one's own, patient with long answers.
-    pub(super) async fn dedicated(&self) -> Result<Connection, Error> {
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(LONG_RESPONSE_TIMEOUT));
+    /// A connection of one's own, which waits so long for an answer.
+    pub(super) async fn dedicated(&self, response_timeout: Duration) -> Result<Connection, Error> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(response_timeout));
         Connection::open(self.client.get_multiplexed_async_connection_with_config(&config).await?).await
     }
 

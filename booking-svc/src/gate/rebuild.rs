@@ -20,6 +20,9 @@ pub(super) const SENTINEL: &str = "";
 /// While a replica rebuilds, the others wait at most so long before they try it themselves.
 const LEASE: Duration = Duration::from_secs(5);
 
+/// Much is read and written in one go: an answer may take so long.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A rebuild under way. All of it goes over one connection: should Redis restart in between, it fails.
 pub struct Rebuild<'a> {
     gate: &'a Gate,
@@ -86,7 +89,7 @@ pub struct Built<'a> {
 impl Gate {
     /// Starts a rebuild. None while another replica is at it.
     pub async fn rebuild(&self, event: &EventId) -> Result<Option<Rebuild<'_>>, Error> {
-        let connection = self.pool.dedicated().await?;
+        let connection = self.pool.dedicated(RESPONSE_TIMEOUT).await?;
         let holder = format!("{:x}", rand::random::<u128>());
         let mut lease = cmd("SET");
         lease.arg(keys::rebuild_lease(&self.prefix, event)).arg(&holder);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Error, Gate, script, script::Reply};
-use crate::domain::{Epoch, Event, EventId, SeatId, SeatState, UnixMs, Version};
+use crate::domain::{Epoch, Event, EventId, PackedStates, SeatId, SeatState, SeatStates, UnixMs, Version};
 
 /// At most so many taken seats are named when a block is refused.
 const TAKEN_NAMED_MAX: usize = 50;
@@ -19,17 +19,6 @@ pub struct Taken {
     pub deadline: Option<UnixMs>,
     /// The gate's clock.
     pub now: UnixMs,
-}
-
-/// The status of all seats at one version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct States {
-    /// Of the gate.
-    pub epoch: Epoch,
-    /// Within the epoch.
-    pub version: Version,
-    /// Two bits a seat.
-    pub packed: Vec<u8>,
 }
 
 /// A gate that is not cold.
@@ -52,10 +41,10 @@ pub enum BlockRefusal {
 
 impl Gate {
     /// The status of all seats, in one step with its version.
-    pub async fn states(&self, event: &EventId) -> Result<States, Error> {
+    pub async fn states(&self, event: &EventId) -> Result<SeatStates, Error> {
         let (epoch, mut reply) = self.run(&script::STATES, event, &[]).await?;
         match reply.word() {
-            "STATES" => Ok(States { epoch, version: Version(reply.number()?), packed: reply.bytes()? }),
+            "STATES" => read_states(epoch, &mut reply),
             _ => Err(reply.surprise()),
         }
     }
@@ -124,6 +113,11 @@ pub(super) fn rules(event: &Event) -> Vec<(&'static str, String)> {
 
 fn join(seats: &[SeatId]) -> String {
     seats.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn read_states(epoch: Epoch, reply: &mut Reply) -> Result<SeatStates, Error> {
+    let (version, packed) = (Version(reply.number()?), PackedStates::new(reply.bytes()?));
+    Ok(SeatStates { epoch, version, packed })
 }
 
 pub(super) fn read_taken(reply: &mut Reply) -> Result<Vec<Taken>, Error> {

@@ -1,7 +1,10 @@
+use std::time::Duration;
+
+use seat_board::Position;
 use ticketengine::v1::{self, booking_service_server::BookingService};
 use tonic::{Request, Response, Status};
 
-use super::{caller, convert};
+use super::{caller, convert, watch};
 use crate::{
     booking::{Claim, Engine, Error, Owner},
     domain::{EventId, ReservationId, SeatSet},
@@ -11,6 +14,8 @@ use crate::{
 /// `BookingService`: each method converts, calls its use case, and converts back.
 pub(super) struct Booking {
     pub(super) engine: Engine,
+    /// Streams end at this age, as connections do.
+    pub(super) stream_age_max: Option<Duration>,
 }
 
 /// A claim on a reservation that the caller holds and pays for himself, or for the customer that it names.
@@ -135,6 +140,18 @@ impl BookingService for Booking {
             self.engine.layout(&event).await.map(|layout| Some(convert::layout(&layout)))
         };
         let (layout, states) = tokio::try_join!(layout, self.engine.seat_states(&event))?;
-        Ok(Response::new(v1::GetSeatMapResponse { layout, states: Some(convert::seat_states(states)) }))
+        Ok(Response::new(v1::GetSeatMapResponse { layout, states: Some(convert::seat_states(&states)) }))
+    }
+
+    type WatchSeatsStream = watch::Messages;
+
+    async fn watch_seats(
+        &self,
+        request: Request<v1::WatchSeatsRequest>,
+    ) -> Result<Response<watch::Messages>, Status> {
+        let wire = request.into_inner();
+        let event: EventId = convert::id("event_id", &wire.event_id)?;
+        let watch = self.engine.watch_seats(&event, wire.known.map(Position::from)).await?;
+        Ok(Response::new(watch::messages(watch.lasting(self.stream_age_max))))
     }
 }

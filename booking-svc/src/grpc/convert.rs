@@ -6,10 +6,10 @@ use prost_types::Timestamp;
 use ticketengine::v1;
 
 use crate::{
-    booking::{Priced, SeatStates},
+    booking::Priced,
     domain::{
         Booking, Event, EventId, IdError, Layout, NewEvent, PriceCategory, Reservation, ReservationState,
-        Row, SEATS_PER_EVENT_MAX, SalesSettings, Seat, SeatId, SeatSet, Section, UnixMs,
+        Row, SEATS_PER_EVENT_MAX, SalesSettings, Seat, SeatId, SeatSet, SeatStates, Section, UnixMs,
     },
     limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX},
 };
@@ -229,8 +229,12 @@ pub(super) fn layout(layout: &Layout) -> v1::Layout {
     v1::Layout { sections: layout.sections.iter().map(section).collect() }
 }
 
-pub(super) fn seat_states(states: SeatStates) -> v1::SeatStates {
-    v1::SeatStates { epoch: states.epoch.0, version: states.version.0, packed: states.packed }
+pub(super) fn seat_states(states: &SeatStates) -> v1::SeatStates {
+    v1::SeatStates {
+        epoch: states.epoch.0,
+        version: states.version.0,
+        packed: states.packed.bytes().to_vec(),
+    }
 }
 
 /// A token of the next page: the last id of this one.

@@ -8,6 +8,7 @@ mod event;
 mod front;
 mod health;
 mod status;
+mod watch;
 
 pub use calls::Calls;
 pub use front::{FrontLayer, FrontService};
@@ -78,10 +79,13 @@ pub async fn serve(
     watchdog.spawn("health", health.clone().follow(ready, stopping));
 
     let front = FrontLayer::new(auth, options.calls_max, Arc::new(Calls::new(meter)));
-    let booking = BookingServiceServer::new(Booking { engine: engine.clone() })
-        .max_decoding_message_size(limits::BOOKING_REQUEST_BYTES_MAX);
-    let events =
-        EventServiceServer::new(Events { engine }).max_decoding_message_size(limits::EVENT_REQUEST_BYTES_MAX);
+    let booking = BookingServiceServer::new(Booking {
+        engine: engine.clone(),
+        stream_age_max: options.connection_age_max,
+    })
+    .max_decoding_message_size(limits::BOOKING_REQUEST_BYTES_MAX);
+    let events = EventServiceServer::new(Events { engine: engine.clone() })
+        .max_decoding_message_size(limits::EVENT_REQUEST_BYTES_MAX);
     let router = server(&options)?
         .layer(front)
         .add_service(booking)
@@ -97,6 +101,7 @@ pub async fn serve(
         // First of all: balancers learn that new calls belong elsewhere.
         watchdog.stop(limits::READY_WAIT).await;
         health.end_watches().await;
+        engine.end_watches();
         draining.cancel();
     };
     let serving = router.serve_with_incoming_shutdown(accept(listener), stop);

@@ -138,6 +138,7 @@ fn refusal(error: &Error) -> Refusal {
             new(Unavailable, "BACKEND_UNAVAILABLE").with("backend", backend).retry(limits::RETRY_BACKEND)
         }
         Error::Overloaded(what) => overloaded(error, what),
+        Error::StreamEnded => new(Unavailable, "STREAM_ENDED").retry(limits::RETRY_STREAM_ENDED),
         Error::Internal => new(Internal, "INTERNAL"),
     }
 }

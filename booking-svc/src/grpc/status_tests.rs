@@ -80,6 +80,7 @@ fn each_error_has_its_code_reason_and_retry() {
             Some(limits::RETRY_BACKEND),
         ),
         (Error::Overloaded("x"), Code::Unavailable, "OVERLOADED", Some(limits::RETRY_OVERLOADED)),
+        (Error::StreamEnded, Code::Unavailable, "STREAM_ENDED", Some(limits::RETRY_STREAM_ENDED)),
         (Error::Internal, Code::Internal, "INTERNAL", None),
     ];
     for (error, code, reason, expected) in table {

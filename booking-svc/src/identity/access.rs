@@ -6,7 +6,7 @@ use crate::{booking::Owner, domain::CustomerId};
 /// The roles that may make a call; `None` means everybody, without a token.
 pub fn roles(rpc: Rpc) -> Option<&'static [Role]> {
     match rpc {
-        Rpc::GetSeatMap | Rpc::GetEvent | Rpc::ListEvents => None,
+        Rpc::GetSeatMap | Rpc::WatchSeats | Rpc::GetEvent | Rpc::ListEvents => None,
         Rpc::HealthCheck | Rpc::HealthWatch | Rpc::Reflect | Rpc::ReflectAlpha => None,
         Rpc::Reserve
         | Rpc::Extend
@@ -95,7 +95,8 @@ mod tests {
         use Role::{Admin, Customer, Service};
         // Columns: no token, customer, service, admin.
         let table = |rpc| match rpc {
-            Rpc::GetSeatMap | Rpc::GetEvent | Rpc::ListEvents => [true, true, true, true],
+            Rpc::GetSeatMap | Rpc::WatchSeats => [true, true, true, true],
+            Rpc::GetEvent | Rpc::ListEvents => [true, true, true, true],
             Rpc::HealthCheck | Rpc::HealthWatch => [true, true, true, true],
             Rpc::Reflect | Rpc::ReflectAlpha => [true, true, true, true],
             Rpc::Reserve | Rpc::Extend | Rpc::Release | Rpc::Confirm => [false, true, true, true],

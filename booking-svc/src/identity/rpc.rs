@@ -30,6 +30,7 @@ rpcs! {
     GetBooking = "ticketengine.booking.v1.BookingService/GetBooking",
     ListBookings = "ticketengine.booking.v1.BookingService/ListBookings",
     GetSeatMap = "ticketengine.booking.v1.BookingService/GetSeatMap",
+    WatchSeats = "ticketengine.booking.v1.BookingService/WatchSeats",
     CreateEvent = "ticketengine.booking.v1.EventService/CreateEvent",
     GetEvent = "ticketengine.booking.v1.EventService/GetEvent",
     ListEvents = "ticketengine.booking.v1.EventService/ListEvents",
@@ -83,7 +84,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(methods, 17);
+        assert_eq!(methods, 18);
         assert_eq!(Rpc::from_path("/ticketengine.booking.v1.BookingService/Steal"), None);
     }
 }

@@ -23,3 +23,4 @@ mod roles;
 mod sale;
 mod stop;
 mod support;
+mod watch;

@@ -5,7 +5,7 @@ use ticketengine::v1::{
     BlockSeatsRequest, CancelRequest, CloseSalesRequest, ConfirmRequest, CreateEventRequest, ExtendRequest,
     GetBookingRequest, GetEventRequest, GetReservationRequest, GetSeatMapRequest, ListBookingsRequest,
     ListEventsRequest, OpenSalesRequest, ReleaseRequest, ReserveRequest, UnblockSeatsRequest,
-    UpdateEventRequest,
+    UpdateEventRequest, WatchSeatsRequest,
 };
 use tonic::{
     Code, Request, Status,
@@ -70,6 +70,7 @@ async fn call(replica: &Replica, rpc: Rpc, who: &Authorization, customer: &str) 
         Rpc::GetSeatMap => {
             send!(bookings.get_seat_map(GetSeatMapRequest { event_id, states_only: true }))
         }
+        Rpc::WatchSeats => send!(bookings.watch_seats(WatchSeatsRequest { event_id, known: None })),
         // Without a layout: refused, by whoever may create events.
         Rpc::CreateEvent => {
             send!(events.create_event(CreateEventRequest { event_id, ..CreateEventRequest::default() }))
@@ -99,7 +100,7 @@ fn expected(rpc: Rpc) -> Option<(&'static str, [bool; 4])> {
         Rpc::Reserve | Rpc::ListBookings => ("EVENT_NOT_FOUND", KNOWN),
         Rpc::Extend | Rpc::Release | Rpc::Confirm | Rpc::GetReservation => ("RESERVATION_NOT_FOUND", KNOWN),
         Rpc::Cancel | Rpc::GetBooking => ("BOOKING_NOT_FOUND", KNOWN),
-        Rpc::GetSeatMap | Rpc::GetEvent => ("EVENT_NOT_FOUND", ALL),
+        Rpc::GetSeatMap | Rpc::WatchSeats | Rpc::GetEvent => ("EVENT_NOT_FOUND", ALL),
         Rpc::ListEvents => ("OK", ALL),
         Rpc::CreateEvent => ("INVALID_ARGUMENT", ADMIN),
         Rpc::UpdateEvent | Rpc::OpenSales | Rpc::CloseSales => ("EVENT_NOT_FOUND", ADMIN),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use booking_svc::{
-    domain::{Reservation, ReservationState, SeatId, SeatState},
+    domain::{PackedStates, Reservation, ReservationState, SeatId, SeatState},
     gate::{BlockRefusal, Extended, Granted},
 };
 use proptest::prelude::*;
@@ -209,7 +209,7 @@ impl Run {
         let fields: HashMap<String, String> = client.hgetall(key("seats")).await.unwrap();
         for seat in 0..SEATS {
             let expected = self.model.seat_state(seat);
-            assert_eq!(SeatState::in_packed(&states.packed, SeatId(seat)), expected, "map of seat {seat}");
+            assert_eq!(states.packed.get(seat), expected, "map of seat {seat}");
             let field = fields.get(&seat.to_string()).map(|value| &value[..1]);
             let letter = match expected {
                 SeatState::Free => None,
@@ -235,7 +235,12 @@ impl Run {
 }
 
 /// The log has every version once, and leads to the map.
-async fn replay(client: &mut redis::aio::MultiplexedConnection, log: &str, version: u64, packed: &[u8]) {
+async fn replay(
+    client: &mut redis::aio::MultiplexedConnection,
+    log: &str,
+    version: u64,
+    packed: &PackedStates,
+) {
     let entries: redis::streams::StreamRangeReply = client.xrange_all(log).await.unwrap();
     let mut seats = vec![0_u8; SEATS as usize];
     for (index, entry) in entries.ids.iter().enumerate() {
@@ -248,7 +253,7 @@ async fn replay(client: &mut redis::aio::MultiplexedConnection, log: &str, versi
     }
     assert_eq!(entries.ids.len() as u64, version);
     for (seat, state) in seats.iter().enumerate() {
-        assert_eq!(SeatState::in_packed(packed, SeatId(seat as u32)) as u8, *state, "seat {seat} by the log");
+        assert_eq!(packed.get(seat as u32) as u8, *state, "seat {seat} by the log");
     }
 }
 

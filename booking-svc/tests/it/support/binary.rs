@@ -58,6 +58,16 @@ impl Doomed {
         doomed
     }
 
+    /// SIGKILL, as kill -9 does it.
+    pub(crate) async fn kill(self) {
+        self.process.kill().await;
+    }
+
+    /// The memory that it has, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        self.process.resident_kib()
+    }
+
     /// Waits for its end.
     pub(crate) async fn ended(mut self) {
         wait_until("the process has aborted", STORE_LIMIT, async || !self.process.runs()).await;

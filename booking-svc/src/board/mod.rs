@@ -1,0 +1,126 @@
+//! Live status: one board an event that is watched, fed by one task, read by all its watchers.
+//!
+//! Nothing is queued. A watcher is a position; what it lacks is computed when it asks.
+
+mod live;
+mod watch;
+
+pub use live::{AsOf, Live};
+pub use watch::Watch;
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use seat_board::Position;
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{domain::EventId, limits::BOARDS_MAX};
+
+/// A board that nobody watches is kept for so long, for those who come back.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// The boards of one replica. Cheap to clone.
+#[derive(Clone)]
+pub struct Boards(Arc<Shared>);
+
+struct Shared {
+    lives: Mutex<HashMap<EventId, Arc<Live>>>,
+    /// One place a watcher.
+    places: Arc<Semaphore>,
+    watchers_max: usize,
+    /// A first watcher of an event has come.
+    wanted: Notify,
+    /// The replica stops: all watches end, and no new ones begin.
+    closing: CancellationToken,
+}
+
+/// Why an event can not be watched here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A limit is reached; says which.
+    #[error("too many {0}")]
+    Full(&'static str),
+    /// The replica stops.
+    #[error("stopping")]
+    Closing,
+}
+
+impl Boards {
+    /// None yet. At most `watchers_max` watch at a time.
+    pub fn new(watchers_max: usize) -> Self {
+        Self(Arc::new(Shared {
+            lives: Mutex::default(),
+            places: Arc::new(Semaphore::new(watchers_max)),
+            watchers_max,
+            wanted: Notify::new(),
+            closing: CancellationToken::new(),
+        }))
+    }
+
+    /// Begins to watch an event, from what the watcher knows.
+    pub fn watch(&self, event: &EventId, known: Option<Position>) -> Result<Watch, Refused> {
+        if self.0.closing.is_cancelled() {
+            return Err(Refused::Closing);
+        }
+        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| Refused::Full("watchers"))?;
+        let mut lives = self.lock();
+        if lives.len() >= BOARDS_MAX && !lives.contains_key(event) {
+            // One that lingers makes room.
+            lives.retain(|_, live| live.is_watched());
+            if lives.len() >= BOARDS_MAX {
+                return Err(Refused::Full("boards"));
+            }
+        }
+        let live = match lives.entry(event.clone()) {
+            Entry::Occupied(live) => Arc::clone(live.get()),
+            Entry::Vacant(free) => {
+                self.0.wanted.notify_one();
+                Arc::clone(free.insert(Arc::new(Live::new(event.clone()))))
+            }
+        };
+        // Under the lock: a board that is watched is not dropped.
+        Ok(Watch::new(live, known, self.0.closing.clone(), place))
+    }
+
+    /// Whether there is a board of the event.
+    pub fn has(&self, event: &EventId) -> bool {
+        self.lock().get(event).is_some_and(|live| live.position().is_some())
+    }
+
+    /// The boards that are to be fed. Those that nobody has watched for a while are dropped.
+    pub fn watched(&self) -> Vec<Arc<Live>> {
+        let now = Instant::now();
+        let mut lives = self.lock();
+        lives.retain(|_, live| live.idle(now) < LINGER);
+        lives.values().map(Arc::clone).collect()
+    }
+
+    /// Waits until an event gets its first watcher; at once where one has since the last time.
+    pub async fn wanted(&self) {
+        self.0.wanted.notified().await;
+    }
+
+    /// How many watch.
+    pub fn watchers(&self) -> usize {
+        self.0.watchers_max - self.0.places.available_permits()
+    }
+
+    /// Ends all watches.
+    pub fn close(&self) {
+        self.0.closing.cancel();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<EventId, Arc<Live>>> {
+        self.0.lives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Live status: one task follows the change logs of all watched events and feeds their boards.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use rand::Rng;
+use seat_board::Position;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::{Backend, Engine, Error};
+use crate::{
+    board::{AsOf, Live, Refused, Watch},
+    domain::{Epoch, EventId, Version},
+    gate::{self, Cursor, Log, Look},
+};
+
+/// Between two looks at the epoch and the version of each watched event. Well under the second after which a board
+/// that nobody has looked after is stale.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The pause after a read that brought changes: the next one brings what comes meanwhile, merged.
+const TICK: Duration = Duration::from_millis(10);
+/// The pause after a failure; with jitter.
+const AGAIN: Duration = Duration::from_millis(100);
+/// Of the failures in a row, every so many-th is logged.
+const FAILURES_PER_WARNING: u32 = 20;
+/// A failure after so long is not of the row.
+const FAILURE_FORGOTTEN: Duration = Duration::from_secs(5);
+/// How long the first watcher of an event waits for its board.
+const BOARD_WAIT: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Follows the status of an event's seats, from what the watcher knows.
+    pub async fn watch_seats(&self, event: &EventId, known: Option<Position>) -> Result<Watch, Error> {
+        let boards = &self.0.boards;
+        if !boards.has(event) {
+            self.0.catalog.house(event).await?;
+        }
+        let mut watch = boards.watch(event, known).map_err(|refused| match refused {
+            Refused::Full(what) => Error::Overloaded(what),
+            Refused::Closing => Error::StreamEnded,
+        })?;
+        if timeout(BOARD_WAIT, watch.ready()).await.is_ok() {
+            return Ok(watch);
+        }
+        let alive = self.0.gate.alive(event).await;
+        Err(alive
+            .map_or_else(|why| self.gate_error(event, why), |_| Error::BackendUnavailable(Backend::Gate)))
+    }
+
+    /// Ends all watches, for this replica stops.
+    pub fn end_watches(&self) {
+        self.0.boards.close();
+    }
+
+    pub(super) fn start_boards(&self) {
+        let engine = self.clone();
+        self.0.daemons.spawn("boards", async move {
+            let stopping = engine.0.daemons.stopping();
+            stopping.run_until_cancelled(engine.feed_boards()).await;
+        });
+    }
+
+    async fn feed_boards(&self) {
+        let mut failures = 0_u32;
+        loop {
+            let boards = self.0.boards.watched();
+            self.record_boards(&boards);
+            if boards.is_empty() {
+                self.0.boards.wanted().await;
+            }
+            let began = Instant::now();
+            let fed = async { self.follow(&self.0.gate.log().await?).await };
+            if let Err(error) = fed.await {
+                if began.elapsed() > FAILURE_FORGOTTEN {
+                    failures = 0;
+                }
+                if failures.is_multiple_of(FAILURES_PER_WARNING) {
+                    tracing::warn!(failures, %error, "change logs can not be read; watchers are told what is stale");
+                }
+                failures += 1;
+                let jitter = rand::rng().random_range(0.5..1.5);
+                sleep(AGAIN.mul_f64(jitter)).await;
+            }
+        }
+    }
+
+    /// Feeds the boards from one reader, as long as it works and there are boards.
+    async fn follow(&self, log: &Log) -> Result<(), gate::Error> {
+        let mut look_at = Instant::now();
+        loop {
+            let boards = self.0.boards.watched();
+            if boards.is_empty() {
+                return Ok(());
+            }
+            let as_of = AsOf::now();
+            let mut expected = Vec::new();
+            if as_of.at() >= look_at || self.0.boards.wanted().now_or_never().is_some() {
+                look_at = as_of.at() + LOOK_EVERY;
+                self.record_boards(&boards);
+                expected = self.look(log, &boards).await?;
+            }
+            if boards.iter().all(|board| board.position().is_none()) {
+                if timeout_at(look_at, self.0.boards.wanted()).await.is_ok() {
+                    look_at = Instant::now();
+                }
+                continue;
+            }
+            let read = self.read(log, &boards).await?;
+            for Expected { board, at } in expected {
+                if board.position() >= Some(at) {
+                    board.confirm(as_of);
+                } else if !read.more.contains(board.event()) {
+                    self.restore(log, &board, Epoch(at.epoch), "gap").await?;
+                }
+            }
+            if read.news && read.more.is_empty() {
+                sleep(TICK).await;
+            }
+        }
+    }
+
+    /// Looks after epochs: a board of another one is read anew. The others are to be at a version.
+    async fn look(&self, log: &Log, boards: &[Arc<Live>]) -> Result<Vec<Expected>, gate::Error> {
+        let epoch = |board: &Live| board.position().map_or(Epoch::default(), |at| Epoch(at.epoch));
+        let events: Vec<_> = boards.iter().map(|board| (board.event().clone(), epoch(board))).collect();
+        let mut expected = Vec::new();
+        for (board, look) in boards.iter().zip(log.look(&events).await?) {
+            match (look, board.position()) {
+                (Look::Cold(why), _) => {
+                    self.gate_error(board.event(), gate::Error::Cold(why.into()));
+                }
+                (Look::Warm { epoch, version: Some(version) }, Some(at)) if epoch.0 == at.epoch => {
+                    let at = Position { version: version.0, ..at };
+                    expected.push(Expected { board: Arc::clone(board), at });
+                }
+                (Look::Warm { epoch, .. }, at) => {
+                    let why = if at.is_some() { "epoch" } else { "first" };
+                    self.restore(log, board, epoch, why).await?;
+                }
+            }
+        }
+        Ok(expected)
+    }
+
+    /// Reads on where the boards are.
+    async fn read(&self, log: &Log, boards: &[Arc<Live>]) -> Result<Brought, gate::Error> {
+        let at = |board: &Arc<Live>| Some((Arc::clone(board), board.position()?));
+        let (boards, cursors): (Vec<_>, Vec<_>) = boards
+            .iter()
+            .filter_map(at)
+            .map(|(board, at)| {
+                let (event, epoch, version) = (board.event().clone(), Epoch(at.epoch), Version(at.version));
+                (board, Cursor { event, epoch, version })
+            })
+            .unzip();
+        let mut brought = Brought::default();
+        for read in log.read(&cursors).await? {
+            brought.news = true;
+            let board = &boards[read.cursor];
+            // Changes that do not join up are not taken: the next look finds that the board lacks something.
+            let joins = board.apply(cursors[read.cursor].epoch, read.changes).is_ok();
+            if joins && read.more {
+                brought.more.insert(board.event().clone());
+            }
+        }
+        Ok(brought)
+    }
+
+    /// Reads a board as a whole.
+    async fn restore(
+        &self,
+        log: &Log,
+        board: &Live,
+        epoch: Epoch,
+        why: &'static str,
+    ) -> Result<(), gate::Error> {
+        let as_of = AsOf::now();
+        match log.states(board.event(), epoch).await {
+            Ok(states) => {
+                board.restore(&states, as_of);
+                self.0.metrics.board_read(why);
+                tracing::debug!(event = %board.event(), %epoch, why, "read a board anew");
+                Ok(())
+            }
+            // One event's trouble is not the others'.
+            Err(error @ (gate::Error::Cold(_) | gate::Error::Corrupt(_))) => {
+                self.gate_error(board.event(), error);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn record_boards(&self, boards: &[Arc<Live>]) {
+        let stale = boards.iter().filter(|board| board.is_stale()).count();
+        self.0.metrics.boards(self.0.boards.watchers(), boards.len(), stale);
+    }
+}
+
+/// A version that the log must lead to.
+struct Expected {
+    board: Arc<Live>,
+    at: Position,
+}
+
+/// What a read brought.
+#[derive(Default)]
+struct Brought {
+    news: bool,
+    /// The events of which there may be more.
+    more: HashSet<EventId>,
+}

@@ -1,0 +1,178 @@
+//! Reads change logs, of many events at once.
+
+use std::time::Duration;
+
+use bb8_redis::redis::{cmd, pipe};
+
+use super::{Error, Gate, keys, pool::Connection, script, seats::read_states};
+use crate::domain::{Epoch, EventId, SeatChange, SeatId, SeatState, SeatStates, Version};
+
+/// How long a read waits where nothing changes: whoever has something else to ask waits as long.
+const BLOCK: Duration = Duration::from_millis(50);
+/// A Redis that does not answer for so long is gone.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Entries of one read, over all events.
+const ENTRIES_MAX: usize = 20_000;
+/// Entries of one read of one event: at most, and however many events there are.
+const ENTRIES_PER_EVENT: [usize; 2] = [20, 500];
+
+/// A reader of change logs. It has a connection of its own: a read that waits holds up all who share one.
+///
+/// All that it says is of one Redis. Each error means that a new reader is needed.
+pub struct Log {
+    gate: Gate,
+    connection: Connection,
+}
+
+/// Up to where a log has been read.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    /// Whose log.
+    pub event: EventId,
+    /// Of which epoch.
+    pub epoch: Epoch,
+    /// The last change that is known.
+    pub version: Version,
+}
+
+/// What came after a cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Which of the cursors.
+    pub cursor: usize,
+    /// The next changes that are there. Older ones may have been dropped: the first version tells.
+    pub changes: Vec<SeatChange>,
+    /// There may be more.
+    pub more: bool,
+}
+
+/// How an event's gate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It can be read.
+    Warm {
+        /// Its epoch.
+        epoch: Epoch,
+        /// The last change of the epoch that was asked for, where that is still there.
+        version: Option<Version>,
+    },
+    /// It has to be rebuilt, or is being rebuilt.
+    Cold(&'static str),
+}
+
+impl Gate {
+    /// Opens a reader of change logs.
+    pub async fn log(&self) -> Result<Log, Error> {
+        Ok(Log { gate: self.clone(), connection: self.pool.dedicated(RESPONSE_TIMEOUT).await? })
+    }
+}
+
+impl Log {
+    /// What came after the cursors; waits a short while where that is nothing. Not empty: `cursors`.
+    pub async fn read(&self, cursors: &[Cursor]) -> Result<Vec<Read>, Error> {
+        let [least, most] = ENTRIES_PER_EVENT;
+        let count = (ENTRIES_MAX / cursors.len().max(1)).clamp(least, most);
+        let keys: Vec<String> =
+            cursors.iter().map(|at| keys::log(&self.gate.prefix, &at.event, at.epoch)).collect();
+        let mut read = cmd("XREAD");
+        read.arg("COUNT").arg(count).arg("BLOCK").arg(BLOCK.as_millis() as u64).arg("STREAMS").arg(&keys);
+        for cursor in cursors {
+            read.arg(format!("{}-0", cursor.version));
+        }
+        let found: Option<Vec<(String, Vec<Entry>)>> = self.connection.query(&read).await?;
+        // Redis answers in the order of the keys, and leaves out those without news.
+        let mut rest = keys.iter().enumerate();
+        let place = |(key, entries): (String, Vec<Entry>)| {
+            let (cursor, _) = rest.find(|(_, wanted)| **wanted == key)?;
+            // What can not be read is as good as dropped.
+            let changes: Vec<SeatChange> = entries.iter().map_while(change).collect();
+            let more = changes.len() == count;
+            Some(Read { cursor, changes, more })
+        };
+        Ok(found.unwrap_or_default().into_iter().filter_map(place).collect())
+    }
+
+    /// How the gates of these events are, and the last version of the epoch that is known of each.
+    pub async fn look(&self, events: &[(EventId, Epoch)]) -> Result<Vec<Look>, Error> {
+        let mut looks = pipe();
+        for (event, epoch) in events {
+            let keys = self.gate.keys(event, *epoch);
+            looks.add_command(cmd("HMGET").arg(keys.meta()).arg(&["epoch", "incarnation", "frozen"]).clone());
+            looks.add_command(cmd("HMGET").arg(keys.seats()).arg("v").clone());
+        }
+        let found: Vec<Vec<Option<String>>> = self.connection.pipeline(&looks).await?;
+        let looks: Vec<Look> = found.chunks(2).map(|found| self.judge(found)).collect();
+        if looks.contains(&ELSEWHERE) && !self.connection.is_current().await? {
+            return Err(Error::Unavailable("the connection leads to a Redis that was replaced".into()));
+        }
+        Ok(looks)
+    }
+
+    fn judge(&self, found: &[Vec<Option<String>>]) -> Look {
+        let [meta, seats] = found else { return Look::Cold("reply") };
+        let [epoch, incarnation, frozen] = &meta[..] else { return Look::Cold("reply") };
+        let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
+        match (number(epoch), incarnation.as_deref() == Some(self.connection.incarnation()), frozen) {
+            (None, _, _) => Look::Cold("meta"),
+            (_, false, _) => ELSEWHERE,
+            (_, _, Some(_)) => Look::Cold("frozen"),
+            (Some(epoch), true, None) => {
+                Look::Warm { epoch: Epoch(epoch), version: seats.first().and_then(number).map(Version) }
+            }
+        }
+    }
+
+    /// The status of all seats, in one step with its version; [`Error::Cold`] where the gate is of another epoch.
+    pub async fn states(&self, event: &EventId, epoch: Epoch) -> Result<SeatStates, Error> {
+        let mut reply = self.gate.run_on(&self.connection, epoch, &script::STATES, event, &[]).await?;
+        match reply.word() {
+            "STATES" => read_states(epoch, &mut reply),
+            "COLD" => Err(Error::Cold(reply.text()?)),
+            "EPOCH" => Err(Error::Cold("rebuilt meanwhile".into())),
+            _ => Err(reply.surprise()),
+        }
+    }
+}
+
+/// The epoch was published on another Redis than the one that answers.
+const ELSEWHERE: Look = Look::Cold("incarnation");
+
+/// An entry of a stream: its id, then field, value, ...
+type Entry = (String, Vec<String>);
+
+fn change((id, fields): &Entry) -> Option<SeatChange> {
+    let field = |name: &str| fields.chunks(2).find(|pair| pair[0] == name).and_then(|pair| pair.get(1));
+    let seats = field("n")?.split(',').map(|seat| seat.parse().map(SeatId));
+    Some(SeatChange {
+        version: Version(id.strip_suffix("-0")?.parse().ok()?),
+        state: SeatState::from_bits(field("s")?.parse().ok().filter(|bits| *bits < 4)?),
+        seats: seats.collect::<Result<_, _>>().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: &str, fields: &[&str]) -> Entry {
+        (id.into(), fields.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn an_entry_is_read_whole_or_not_at_all() {
+        let held =
+            SeatChange { version: Version(7), state: SeatState::Held, seats: vec![SeatId(3), SeatId(9)] };
+        assert_eq!(change(&entry("7-0", &["s", "1", "n", "3,9", "d", "170"])), Some(held));
+        for (id, fields) in [
+            ("7-1", ["s", "1", "n", "3"]),
+            ("x-0", ["s", "1", "n", "3"]),
+            ("7-0", ["s", "4", "n", "3"]),
+            ("7-0", ["s", "1", "n", ""]),
+            ("7-0", ["s", "1", "n", "3,x"]),
+            ("7-0", ["s", "1", "m", "3"]),
+        ] {
+            assert_eq!(change(&entry(id, &fields)), None, "{id} {fields:?}");
+        }
+        assert_eq!(change(&entry("7-0", &["s", "1", "n"])), None);
+    }
+}

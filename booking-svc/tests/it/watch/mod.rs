@@ -1,0 +1,8 @@
+//! WatchSeats: what watchers are told, whatever happens to the log, to Redis, to replicas and to the watchers.
+
+mod bounds;
+mod chaos;
+mod first;
+mod follow;
+mod outage;
+mod reader;
