@@ -1,0 +1,139 @@
+//! One room an event that is watched: the live board, and the frames that its watchers share.
+
+mod cache;
+mod flush;
+pub mod frames;
+mod reader;
+mod room;
+mod shown;
+#[cfg(test)]
+pub(crate) mod testing;
+mod view;
+
+pub use reader::{Bell, Call, Reader, Watcher};
+pub use view::Seats;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{select, time::Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::upstream::{Targets, watch};
+use room::Room;
+
+/// Events that are watched at once; each costs a board and a stream.
+const ROOMS_MAX: usize = 1_000;
+
+/// How a socket wants the shared frames, by its subprotocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// `ticketengine.v1.json`: text frames.
+    Json,
+    /// `ticketengine.v1.bin`: binary frames.
+    Bin,
+}
+
+/// The pace of all rooms.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Between two frames of changes (`TE_TICK`).
+    pub tick: Duration,
+    /// Between two heartbeats of a room (`TE_HEARTBEAT`).
+    pub heartbeat: Duration,
+}
+
+/// Why nobody can enter just now. All of these are "come back later".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnterError {
+    /// Too many events are being watched.
+    #[error("too many events are being watched")]
+    Rooms,
+    /// Too many different choices of sections are being watched.
+    #[error("too many different choices of sections are being watched")]
+    Views,
+}
+
+/// All rooms. Cheap to clone.
+#[derive(Clone)]
+pub struct Rooms(Arc<Inner>);
+
+struct Inner {
+    targets: Targets,
+    settings: Settings,
+    tracker: TaskTracker,
+    draining: CancellationToken,
+    /// Taken before the lock of a room, never after it.
+    open: Mutex<HashMap<Arc<str>, Arc<Room>>>,
+}
+
+impl Rooms {
+    /// No room yet. Their tasks run in `tracker`. When `draining` fires, the sessions in all rooms say goodbye, and each
+    /// room ends with its last watcher.
+    pub fn new(
+        targets: Targets,
+        settings: Settings,
+        tracker: TaskTracker,
+        draining: CancellationToken,
+    ) -> Self {
+        Self(Arc::new(Inner { targets, settings, tracker, draining, open: Mutex::default() }))
+    }
+
+    /// A place in the room of an event, which opens where there is none. The event must exist: ask the catalog before.
+    ///
+    /// Errors: too much is being watched already.
+    pub fn enter(&self, event_id: &str, seats: Seats) -> Result<Watcher, EnterError> {
+        let mut open = self.open();
+        let room = match open.get(event_id) {
+            Some(room) => Arc::clone(room),
+            None if open.len() >= ROOMS_MAX => return Err(EnterError::Rooms),
+            None => {
+                let room = Arc::new(Room::new(event_id.into(), self.0.settings));
+                open.insert(Arc::clone(&room.event_id), Arc::clone(&room));
+                self.0.tracker.spawn(self.clone().keep(Arc::clone(&room)));
+                room
+            }
+        };
+        let (view, beats) = room.enter(seats)?;
+        Ok(Watcher { room, view, beats })
+    }
+
+    /// Runs a room until it is over.
+    async fn keep(self, room: Arc<Room>) {
+        loop {
+            select! {
+                () = room.run(&self.0.draining) => {}
+                () = self.follow(&room) => {}
+            }
+            let mut open = self.open();
+            if room.is_over(Instant::now(), self.0.draining.is_cancelled()) {
+                self.close(&mut open, &room);
+                return;
+            }
+        }
+    }
+
+    /// Keeps the room's board up to date. When its event is gone nobody new gets in, so that who asks again is told by
+    /// the catalog, or starts anew.
+    async fn follow(&self, room: &Arc<Room>) {
+        watch::follow(&room.event_id, &self.0.targets, &room.live).await;
+        self.close(&mut self.open(), room);
+        std::future::pending::<()>().await;
+    }
+
+    fn close(&self, open: &mut HashMap<Arc<str>, Arc<Room>>, room: &Arc<Room>) {
+        if open.get(&room.event_id).is_some_and(|other| Arc::ptr_eq(other, room)) {
+            open.remove(&room.event_id);
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Room>>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Rooms that open and close.
+
+use futures_util::FutureExt;
+use tokio::time::sleep;
+
+use super::{testing::PACE, *};
+use crate::upstream;
+
+const SEATS: u32 = 64;
+
+/// With replicas that nobody can reach.
+fn rooms(draining: &CancellationToken) -> (Rooms, TaskTracker) {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let urls = vec!["http://127.0.0.1:9".parse().unwrap()];
+    let targets = Targets::new(upstream::Settings { urls, ca: None }, &TaskTracker::new(), &stop);
+    let tracker = TaskTracker::new();
+    (Rooms::new(targets, PACE, tracker.clone(), draining.clone()), tracker)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_stays_for_a_while_after_its_last_watcher() {
+    let (rooms, tracker) = rooms(&CancellationToken::new());
+    let first = rooms.enter("theatre", Seats::all(SEATS)).unwrap();
+    let second = rooms.enter("theatre", Seats::some(SEATS, Some(1..3))).unwrap();
+    assert!(Arc::ptr_eq(&first.room, &second.room));
+    drop((first, second));
+    sleep(Duration::from_secs(29)).await;
+    let third = rooms.enter("theatre", Seats::all(SEATS)).unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!((rooms.open().len(), tracker.len()), (1, 1));
+    drop(third);
+    sleep(Duration::from_secs(29)).await;
+    assert_eq!(rooms.open().len(), 1);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!((rooms.open().len(), tracker.len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_ends_rooms_with_their_last_watcher() {
+    let draining = CancellationToken::new();
+    let (rooms, tracker) = rooms(&draining);
+    let watcher = rooms.enter("theatre", Seats::all(SEATS)).unwrap();
+    let empty = rooms.enter("arena", Seats::all(SEATS)).unwrap();
+    sleep(Duration::from_secs(1)).await;
+    drop(empty);
+    draining.cancel();
+    tracker.close();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(tracker.len(), 1);
+    drop(watcher);
+    sleep(Duration::from_secs(1)).await;
+    assert!(tracker.wait().now_or_never().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_and_views_are_bounded() {
+    let (rooms, _tracker) = rooms(&CancellationToken::new());
+    let mut watchers = Vec::new();
+    for seat in 0..room::VIEWS_MAX as u32 {
+        watchers.push(rooms.enter("arena", Seats::some(1_000, Some(seat..seat + 1))).unwrap());
+    }
+    assert_eq!(rooms.enter("arena", Seats::all(1_000)).err(), Some(EnterError::Views));
+    // The same choice costs nothing, and a choice that nobody has any more makes room.
+    assert!(rooms.enter("arena", Seats::some(1_000, Some(3..4))).is_ok());
+    drop(watchers.pop());
+    assert!(rooms.enter("arena", Seats::all(1_000)).is_ok());
+
+    for room in 1..ROOMS_MAX {
+        watchers.push(rooms.enter(&format!("event{room}"), Seats::all(SEATS)).unwrap());
+    }
+    assert_eq!(rooms.enter("one-more", Seats::all(SEATS)).err(), Some(EnterError::Rooms));
+}
