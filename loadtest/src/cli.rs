@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Compares PostgreSQL and Redis with each other and with what customers were told.
     Audit(Audit),
+    /// Opens many WebSockets to a gateway and measures what each costs in memory.
+    Sockets(Sockets),
 }
 
 /// Options of `demo`.
@@ -46,6 +48,46 @@ pub(crate) struct Demo {
     /// Keeps what customers were told in a file, for `audit --acks`.
     #[arg(long, env = "TE_ACKS", value_name = "FILE")]
     pub(crate) acks: Option<PathBuf>,
+    /// Who the customers are.
+    #[command(flatten)]
+    pub(crate) tokens: Tokens,
+    /// Where the auditor looks.
+    #[command(flatten)]
+    pub(crate) stores: Stores,
+}
+
+/// Options of `sockets`.
+#[derive(Debug, Args)]
+pub(crate) struct Sockets {
+    /// The gateway, such as http://127.0.0.1:8080
+    #[arg(long, env = "TE_DEV_GATEWAY")]
+    pub(crate) gateway: String,
+    /// The event that is watched.
+    #[arg(long, env = "TE_EVENT")]
+    pub(crate) event: String,
+    /// How many sockets.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub(crate) sockets: u32,
+    /// The gateway's process [default: who listens on its port on this machine].
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// How long all sockets are idle before the memory is measured, in seconds. At least two heartbeats are awaited.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub(crate) idle: u32,
+    /// Watches in the packed encoding instead of the readable one.
+    #[arg(long)]
+    pub(crate) binary: bool,
+    /// Addresses of booking-svc, with commas between: to make changes.
+    #[arg(long = "target", env = "TE_TARGETS", value_delimiter = ',', required = true)]
+    pub(crate) targets: Vec<String>,
+    /// Who makes the changes.
+    #[command(flatten)]
+    pub(crate) tokens: Tokens,
+}
+
+/// How customers' tokens are signed.
+#[derive(Debug, Args)]
+pub(crate) struct Tokens {
     /// Signs the customers' tokens (HS256).
     #[arg(long, env = "TE_JWT_SECRET", hide_env_values = true)]
     pub(crate) jwt_secret: String,
@@ -55,9 +97,6 @@ pub(crate) struct Demo {
     /// The tokens' `aud`.
     #[arg(long, env = "TE_JWT_AUDIENCE")]
     pub(crate) jwt_audience: String,
-    /// Where the auditor looks.
-    #[command(flatten)]
-    pub(crate) stores: Stores,
 }
 
 /// Options of `audit`.

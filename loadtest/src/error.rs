@@ -61,6 +61,22 @@ pub(crate) enum Error {
     /// The acknowledgements are about another event.
     #[error("the acknowledgements are about event {0}, not {1}")]
     AcksEvent(String, String),
+    /// The gateway is not an address, or does not take sockets.
+    #[error("the gateway {address}: {why}")]
+    Gateway {
+        /// Where it is.
+        address: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The gateway's memory can not be read.
+    #[error(
+        "the gateway's memory: {0}; --pid names its process, which must run on this machine and be of this user"
+    )]
+    Memory(&'static str),
+    /// No seat could be reserved, so no change could be sent to the sockets.
+    #[error("no seat of event {0} could be reserved; is its sale open, and are seats free?")]
+    NoChange(String),
     /// Nothing was sold: the audit that follows would say nothing.
     #[error("no customer got a booking, so the run proves nothing")]
     NothingSold,

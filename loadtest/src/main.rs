@@ -7,6 +7,7 @@ mod demo;
 mod error;
 mod ledger;
 mod report;
+mod sockets;
 
 use std::{
     io::{self, Write},
@@ -29,6 +30,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(options) => demo::run(&options).await,
         Command::Audit(options) => run_audit(&options).await,
+        Command::Sockets(options) => sockets::run(&options).await,
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

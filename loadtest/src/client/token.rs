@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, errors::ErrorKind};
 use serde::Serialize;
 use tonic::{Request, metadata::AsciiMetadataValue};
 
-use crate::error::Error;
+use crate::{cli::Tokens, error::Error};
 
 /// How long a token is good for; longer than any run.
 const TOKEN_TTL: Duration = Duration::from_secs(2 * 3600);
@@ -27,9 +27,9 @@ struct Claims<'a> {
 
 impl Minter {
     /// Signs with the secret that the service verifies with.
-    pub(crate) fn new(secret: &str, issuer: &str, audience: &str) -> Self {
-        let key = EncodingKey::from_secret(secret.as_bytes());
-        Self { key, issuer: issuer.to_owned(), audience: audience.to_owned() }
+    pub(crate) fn new(tokens: &Tokens) -> Self {
+        let key = EncodingKey::from_secret(tokens.jwt_secret.as_bytes());
+        Self { key, issuer: tokens.jwt_issuer.clone(), audience: tokens.jwt_audience.clone() }
     }
 
     /// A token of one customer, ready for its requests.
@@ -76,7 +76,12 @@ mod tests {
     #[test]
     fn a_token_says_who_the_customer_is() {
         let secret = "0123456789abcdef0123456789abcdef";
-        let token = Minter::new(secret, "issuer", "audience").mint("customer-7").unwrap();
+        let tokens = Tokens {
+            jwt_secret: secret.into(),
+            jwt_issuer: "issuer".into(),
+            jwt_audience: "audience".into(),
+        };
+        let token = Minter::new(&tokens).mint("customer-7").unwrap();
         let request = token.request((), Duration::from_secs(1));
         let header = request.metadata().get("authorization").unwrap().to_str().unwrap();
 

@@ -86,7 +86,7 @@ async fn open_doors(options: &Demo) -> Result<Doors, Error> {
     // Customers of another run are other people, also with the same seed: a customer has a limit of seats.
     let customer_prefix = format!("customer-{now_ms:x}-");
     let seed = options.seed.unwrap_or_else(|| u64::try_from(now_ms).unwrap_or_default());
-    let minter = Minter::new(&options.jwt_secret, &options.jwt_issuer, &options.jwt_audience);
+    let minter = Minter::new(&options.tokens);
     let connections = Connections::open(&options.targets, options.connections).await?;
     let token = minter.mint(&format!("{customer_prefix}screen"))?;
 

@@ -16,7 +16,7 @@ use super::{
     tally::{Counts, Rpc},
 };
 use crate::{
-    cli::{Demo, Stores},
+    cli::{Demo, Stores, Tokens},
     client::Level,
     ledger::{Call, Record},
 };
@@ -45,9 +45,11 @@ async fn sale(fault: Fault) -> (Counts, Record) {
         seconds: 1,
         seed: Some(1),
         acks: None,
-        jwt_secret: "0123456789abcdef0123456789abcdef".into(),
-        jwt_issuer: "issuer".into(),
-        jwt_audience: "audience".into(),
+        tokens: Tokens {
+            jwt_secret: "0123456789abcdef0123456789abcdef".into(),
+            jwt_issuer: "issuer".into(),
+            jwt_audience: "audience".into(),
+        },
         stores,
     };
     let doors = open_doors(&options).await.unwrap();

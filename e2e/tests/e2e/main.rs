@@ -1,0 +1,11 @@
+//! Tests of the whole system in one binary: real stores, replicas and gateways as processes, real WebSockets.
+
+// A panic is how a test reports.
+#![allow(clippy::unwrap_used)]
+
+mod commands;
+mod delay;
+mod faults;
+mod hostile;
+mod slow_reader;
+mod support;

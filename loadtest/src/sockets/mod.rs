@@ -1,0 +1,151 @@
+//! Many WebSockets that mostly wait, and what each of them costs the gateway in memory.
+
+mod crowd;
+mod files;
+mod memory;
+mod sight;
+mod writer;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use self::{
+    crowd::{Crowd, Gateway},
+    memory::Memory,
+    sight::Counts,
+    writer::Writer,
+};
+use crate::{cli::Sockets, error::Error, report};
+
+/// A gateway that has more than this at the start had sockets before, and keeps their memory for the next.
+const FRESH_BYTES_MAX: u64 = 48 << 20;
+/// The 99th percentile of the delay from the call of Reserve to the frame, and up to how many sockets that is promised.
+const DELAY_MAX: Duration = Duration::from_millis(150);
+const DELAY_SOCKETS_MAX: usize = 1_000;
+/// What an idle socket may cost.
+const BYTES_PER_SOCKET_MAX: u64 = 8 * 1024;
+/// One socket is open while the memory is measured for the first time: what all of them share is there then.
+const FIRST_SETTLE: Duration = Duration::from_secs(3);
+/// After all sockets were opened, for snapshots to be sent.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(60);
+/// How long two heartbeats may take; the gateway says one each 15 s unless it is told otherwise.
+const HEARTBEATS_WAIT: Duration = Duration::from_secs(90);
+const CHANGES_WAIT: Duration = Duration::from_secs(30);
+const POLL_EVERY: Duration = Duration::from_millis(200);
+
+/// Opens the sockets, measures, and looks whether they are still served. True where all is within its bound.
+pub(crate) async fn run(options: &Sockets) -> Result<bool, Error> {
+    let gateway = Gateway::find(&options.gateway, &options.event, options.binary).await?;
+    let memory = Memory::of(options.pid, gateway.address())?;
+    let writer = Writer::connect(options).await?;
+    let allowed = files::allow(options.sockets);
+    let wanted = options.sockets as usize;
+    if allowed < wanted {
+        report::print(format_args!(
+            "only {allowed} sockets: this process may not open more files (ulimit -Hn)"
+        ))?;
+    }
+    let wanted = wanted.min(allowed);
+
+    let mut crowd = Crowd::new(gateway);
+    crowd.open(1).await?;
+    wait(SNAPSHOT_WAIT, &crowd, |counts| counts.snapshots == 1).await;
+    sleep(FIRST_SETTLE).await;
+    let before = memory.resident()?;
+
+    let begin = Instant::now();
+    crowd.open(wanted).await?;
+    wait(SNAPSHOT_WAIT, &crowd, |counts| counts.snapshots == counts.open).await;
+    report::print(format_args!("{} sockets in {:.1} s", crowd.len(), begin.elapsed().as_secs_f64()))?;
+    sleep(Duration::from_secs(options.idle.into())).await;
+    wait(HEARTBEATS_WAIT, &crowd, |counts| counts.two_heartbeats == counts.open).await;
+    let idle = memory.resident()?;
+    crowd.watch_arrivals();
+    let changes = writer.change().await?;
+    let version = writer.position().await?;
+    wait(CHANGES_WAIT, &crowd, |counts| counts.at(version) == counts.open).await;
+    let active = memory.resident()?;
+
+    let served = show_served(wanted, &crowd.counts(), version)?;
+    let quick = show_delay(wanted, &mut crowd.delays(&changes))?;
+    let lean = show_memory(wanted, [before, idle, active])?;
+    Ok(served && quick && lean)
+}
+
+/// Waits until `done`, at most `limit`: what is missing then is in the report.
+async fn wait(limit: Duration, crowd: &Crowd, done: impl Fn(&Counts) -> bool) {
+    let end = Instant::now() + limit;
+    while !done(&crowd.counts()) && Instant::now() < end {
+        sleep(POLL_EVERY).await;
+    }
+}
+
+/// How many sockets are served as they should be.
+fn show_served(wanted: usize, counts: &Counts, version: (u64, u64)) -> Result<bool, Error> {
+    let numbers = [
+        ("are open", counts.open),
+        ("got hello and a snapshot, and no gap since", counts.snapshots),
+        ("got two heartbeats", counts.two_heartbeats),
+        ("got the last change", counts.at(version)),
+    ];
+    let verdict = |count| if count == wanted { "OK" } else { "MISSING" };
+    let rows: Vec<_> =
+        numbers.map(|(name, count)| row(name, count.to_string(), wanted.to_string(), verdict(count))).into();
+    report::print(report::table(&["sockets that ...", "measured", "wanted", "verdict"], &rows))?;
+    Ok(numbers.iter().all(|(_, count)| *count == wanted))
+}
+
+/// How long changes took.
+fn show_delay(sockets: usize, delays: &mut [Duration]) -> Result<bool, Error> {
+    delays.sort_unstable();
+    let at = |part: usize| delays.get((delays.len() * part / 100).min(delays.len().saturating_sub(1)));
+    let [middle, p99, max] = [50, 99, 100].map(|part| at(part).copied().unwrap_or_default());
+    let ms = |delay: Duration| format!("{:.1} ms", delay.as_secs_f64() * 1_000.0);
+    let promised = sockets <= DELAY_SOCKETS_MAX;
+    let good = !promised || p99 <= DELAY_MAX;
+    let (bound, verdict) = match (promised, good) {
+        (false, _) => (String::new(), ""),
+        (true, true) => (ms(DELAY_MAX), "OK"),
+        (true, false) => (ms(DELAY_MAX), "OVER"),
+    };
+    let rows = [
+        row("half of all", ms(middle), String::new(), ""),
+        row("99 of 100", ms(p99), bound, verdict),
+        row("all", ms(max), String::new(), ""),
+    ];
+    report::print(report::table(
+        &["delay from the call of Reserve", "measured", "wanted", "verdict"],
+        &rows,
+    ))?;
+    Ok(good)
+}
+
+/// What the sockets cost: with one of them, with all of them idle, and after changes.
+fn show_memory(sockets: usize, [before, idle, active]: [u64; 3]) -> Result<bool, Error> {
+    let fresh = before <= FRESH_BYTES_MAX;
+    let each = |bytes: u64| bytes.saturating_sub(before) / (sockets as u64 - 1).max(1);
+    let kib = |bytes: u64| format!("{:.1} KiB", bytes as f64 / 1024.0);
+    let verdict = |bytes| match (fresh, bytes <= BYTES_PER_SOCKET_MAX) {
+        (false, _) => "NOT FRESH",
+        (true, true) => "OK",
+        (true, false) => "OVER",
+    };
+    let bound = || kib(BYTES_PER_SOCKET_MAX);
+    let rows = [
+        row("all of it, with one socket", kib(before), String::new(), ""),
+        row("with all, idle", kib(idle), String::new(), ""),
+        row("with all, after changes", kib(active), String::new(), ""),
+        row("an idle socket", kib(each(idle)), bound(), verdict(each(idle))),
+        row("a socket after changes", kib(each(active)), bound(), verdict(each(active))),
+    ];
+    report::print(report::table(&["the gateway's memory", "measured", "wanted", "verdict"], &rows))?;
+    if !fresh {
+        report::print("The gateway had sockets before and keeps their memory for the next: start it anew.")?;
+    }
+    Ok(fresh && [idle, active].into_iter().all(|bytes| each(bytes) <= BYTES_PER_SOCKET_MAX))
+}
+
+fn row(name: &str, measured: String, wanted: String, verdict: &str) -> Vec<String> {
+    vec![name.to_owned(), measured, wanted, verdict.to_owned()]
+}
