@@ -23,6 +23,9 @@ cmd_demo() {
     # Short holds, so that those who walk away lose theirs during the demo.
     timeout 120 "$target/release/booking-svc" event load "$root/deploy/venues/arena.json" --event-id "$event" \
         --hold-ttl 5s --open-sales || die "booking-svc event load failed"
+    say
+    say "page: $TE_DEV_GATEWAY/?event=$event"
+    say
     "$target/release/loadtest" demo --target "$TE_TARGETS" --event "$event" "$@"
 }
 

@@ -89,6 +89,6 @@ find_tools() {
 
 build() {
     step "building (the first time takes some minutes)"
-    (cd "$root" && cargo build --release --locked -p booking-svc -p loadtest 9>&-) || die "the build failed"
+    (cd "$root" && cargo build --release --locked -p booking-svc -p loadtest -p ws-gateway 9>&-) || die "the build failed"
 }
 

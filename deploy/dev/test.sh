@@ -44,10 +44,12 @@ stop_tests() {
     remove_test_data
 }
 
-remove_test_data() {
-    local home="$state/test/postgres"
-    if [[ -s $home/moved-to ]]; then rm -rf "$(<"$home/moved-to")"; fi
-    rm -rf "$home"
+remove_test_data() { remove_postgres "$state/test/postgres"; }
+
+# remove_postgres DIR: with what is elsewhere because its user cannot reach DIR.
+remove_postgres() {
+    if [[ -s $1/moved-to ]]; then rm -rf "$(<"$1/moved-to")"; fi
+    rm -rf "$1"
 }
 
 test_exit() {

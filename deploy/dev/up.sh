@@ -93,16 +93,25 @@ supervisor_exit() {
     exit "$1"
 }
 
-# The services first, together, while the stores still answer them.
+# The gateway first: it tells its browsers when to come back. Then the services together, while the stores still
+# answer them.
 stop_everything() {
     local name
+    stop_child ws-gateway TERM 30
     for name in "${replicas[@]}"; do signal_child "$name" TERM; done
     for name in "${replicas[@]}"; do stop_child "$name" TERM 30; done
     stop_stores
 }
 
 start_everything() {
-    local redis_port postgres_port name ports=() metrics=() index
+    start_services
+    step "starting ws-gateway"
+    start_gateway
+}
+
+# The stores and the replicas, with the sample event; sets the environment.
+start_services() {
+    local redis_port postgres_port gateway_port ports=() metrics=() index
     load_secrets
     pick_port 16379 && redis_port=$REPLY
     pick_port 15432 && postgres_port=$REPLY
@@ -117,7 +126,8 @@ start_everything() {
         pick_port $((50051 + index)) && ports[index]=$REPLY
         pick_port $((19464 + index)) && metrics[index]=$REPLY
     done
-    write_env "$redis_port" "$postgres_port" "${ports[*]}" "${metrics[*]}"
+    pick_port 8080 && gateway_port=$REPLY
+    write_env "$redis_port" "$postgres_port" "${ports[*]}" "${metrics[*]}" "$gateway_port"
     # shellcheck source=/dev/null
     source "$state/env"
     prepare_data
@@ -129,7 +139,16 @@ start_everything() {
     for index in "${!replicas[@]}"; do await_child "${replicas[index]}" 60 is_serving "${ports[index]}"; done
 }
 
-# write_env REDIS_PORT POSTGRES_PORT PORTS METRICS_PORTS: the settings of the running system, for all who need them.
+# The page may mint tokens here, as the developer may.
+start_gateway() {
+    start_child ws-gateway env TE_GATEWAY_LISTEN="${TE_DEV_GATEWAY#http://}" TE_DEMO_JWT_SECRET="$TE_JWT_SECRET" \
+        "$target/release/ws-gateway"
+    await_child ws-gateway 60 gateway_ready
+}
+
+gateway_ready() { curl --silent --fail --noproxy '*' --max-time 2 --output /dev/null "$TE_DEV_GATEWAY/readyz"; }
+
+# write_env REDIS_PORT POSTGRES_PORT PORTS METRICS_PORTS GATEWAY_PORT: the settings of the running system, for all who need them.
 write_env() {
     local targets="http://127.0.0.1:${3// /,http://127.0.0.1:}"
     local metrics_urls="http://127.0.0.1:${4// //metrics,http://127.0.0.1:}/metrics"
@@ -147,6 +166,7 @@ export TE_JWT_ISSUER='ticketengine-dev'
 export TE_JWT_AUDIENCE='ticketengine'
 export TE_TARGETS='$targets'
 export TE_DEV_METRICS='$metrics_urls'
+export TE_DEV_GATEWAY='http://127.0.0.1:$5'
 ENV
     )
     mv "$state/env.new" "$state/env"
@@ -196,6 +216,7 @@ show_addresses() {
     token=$(timeout 10 "$target/release/booking-svc" token mint --role customer --sub alice --ttl 12h) || token="TOKEN"
     cat <<TEXT
 
+page:         $TE_DEV_GATEWAY/?event=theatre
 booking-svc:  ${TE_TARGETS//,/  }
 metrics:      ${TE_DEV_METRICS//,/  }
 Redis:        ${TE_REDIS_URL##*@}
