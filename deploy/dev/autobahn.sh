@@ -3,6 +3,7 @@
 : "${root:?}" "${state:?}" "${target:?}"
 
 cmd_test_autobahn() {
+    local port
     (($# == 0)) || die "test-autobahn takes no arguments"
     make_state
     exec 9>>"$state/autobahn.lock"
@@ -19,11 +20,11 @@ cmd_test_autobahn() {
     step "building the echo server, together with the tests"
     # All of it, as `./dev test` does: with fewer packages cargo would choose other features and compile all again.
     (cd "$root" && cargo test --locked --workspace --all-features --no-run --quiet 9>&-) || die "the build failed"
-    pick_port 29001
-    start_child echo "$target/debug/examples/echo" "127.0.0.1:$REPLY"
-    await_child echo 30 listens "$REPLY"
+    pick_port 29001 && port=$REPLY
+    start_child echo "$target/debug/examples/echo" "127.0.0.1:$port"
+    await_child echo 30 listens "$port"
     step "running the Autobahn cases"
-    (exec setsid timeout 900 "$fuzzer" "$root/e2e/autobahn/run.py" "127.0.0.1:$REPLY" 9>&-) &
+    (exec setsid timeout 900 "$fuzzer" "$root/e2e/autobahn/run.py" "127.0.0.1:$port" 9>&-) &
     remember_pid fuzzer $!
     wait $!
 }

@@ -8,8 +8,8 @@ import { DESKTOP, PHONE, Visitor, launch } from "./support/visitor.mjs";
 
 const run = `${Date.now().toString(36)}`;
 const TIMEOUT_MS = 240_000;
-const CUSTOMERS = 3_000;
-const SALE_S = 10;
+const CUSTOMERS = 5_000;
+const SALE_S = 30;
 
 let browser;
 let gateway;
