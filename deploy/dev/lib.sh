@@ -51,11 +51,16 @@ load_secrets() {
 picked_ports=" "
 
 # Whether no socket of this machine has the port: listeners, and clients that got it as theirs (50051 is in the range
-# that Linux gives to clients). State 06 is TIME_WAIT, which is in nobody's way.
+# that Linux gives to clients). State 06 is TIME_WAIT: a server may have its own port back at once, but not one that a
+# client had.
 port_free() {
-    local hex
+    local hex low high rest
     printf -v hex '%04X' "$1"
-    ! awk -v port=":$hex" 'substr($2, length($2) - 4) == port && $4 != "06" { found = 1 } END { exit !found }' \
+    { read -r low high </proc/sys/net/ipv4/ip_local_port_range; } 2>/dev/null || low=0 high=65535
+    rest=06
+    if (($1 >= low && $1 <= high)); then rest=none; fi
+    ! awk -v port=":$hex" -v rest="$rest" \
+        'substr($2, length($2) - 4) == port && $4 != rest { found = 1 } END { exit !found }' \
         /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
