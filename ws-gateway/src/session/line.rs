@@ -80,6 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     pub(super) fn put(&mut self, frame: Bytes) {
         debug_assert!(self.private.is_none());
         self.private = Some(frame);
+        // So that its end is an event, after which the next one is asked for.
+        self.clear = false;
     }
 
     /// Writes a ping after the shared frames.

@@ -133,3 +133,18 @@ async fn without_a_board_a_session_says_that_it_waits() {
     assert_eq!(peer.take().await, "heartbeat");
     assert!(!peer.client.stale);
 }
+
+#[tokio::test(start_paused = true)]
+async fn commands_that_come_together_are_all_answered_at_once() {
+    let stage = Stage::new();
+    let mut peer = Peer::settled(&stage).await;
+    let started = Instant::now();
+    for id in ["c1", "c2", "c3"] {
+        let command = serde_json::json!({ "op": "authenticate", "id": id, "token": "none" });
+        peer.send(Message::Text(command.to_string().into())).await;
+    }
+    for id in ["c1", "c2", "c3"] {
+        assert_eq!(peer.json().await["id"], id);
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
