@@ -97,7 +97,7 @@ where
     async move {
         let (mut session, place) = opening.await;
         let end = session.serve().await;
-        Box::pin(finish(session.line.into_socket(), end)).await;
+        Box::pin(finish(session.leave(), end)).await;
         drop(place);
     }
 }
@@ -165,6 +165,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 return end;
             }
         }
+    }
+
+    /// Leaves the room, which else would wait for a watcher that does not look any more. What is left is to be closed.
+    fn leave(self) -> Socket<S> {
+        self.line.into_socket()
     }
 
     /// What the room wants beside frames.

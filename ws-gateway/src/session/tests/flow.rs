@@ -148,3 +148,20 @@ async fn commands_that_come_together_are_all_answered_at_once() {
     }
     assert_eq!(started.elapsed(), Duration::ZERO);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_session_that_closes() {
+    let mut stage = Stage::new();
+    let (mut closing, mut peer) = (Peer::settled(&stage).await, Peer::settled(&stage).await);
+    sleep(TICK * 4).await;
+    // It hears goodbye, and never closes its side.
+    closing.send(Message::Binary(Bytes::from_static(b"x"))).await;
+    sleep(TICK).await;
+    let started = Instant::now();
+    for version in 1..=10 {
+        stage.change();
+        assert_eq!(peer.json().await["version"], version);
+    }
+    assert_eq!(started.elapsed(), TICK * 9);
+    assert!(!closing.session.is_finished());
+}
