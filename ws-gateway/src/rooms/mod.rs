@@ -52,8 +52,8 @@ pub enum EnterError {
     /// Too many events are being watched.
     #[error("too many events are being watched")]
     Rooms,
-    /// Too many different choices of sections are being watched.
-    #[error("too many different choices of sections are being watched")]
+    /// Too many different choices of several sections are being watched.
+    #[error("too many different choices of several sections are being watched")]
     Views,
 }
 

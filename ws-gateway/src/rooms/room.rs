@@ -17,7 +17,8 @@ use super::{
 };
 use crate::upstream::live::Live;
 
-/// Different choices of sections in one room: each costs a frame a tick and encoding.
+/// Different choices of several sections in one room: each costs a frame a tick and encoding. Who watches all seats or one
+/// section always gets in, whatever choices others make up.
 pub(super) const VIEWS_MAX: usize = 256;
 /// How long a room stays without watchers: those who reload a page are soon back.
 const LINGER: Duration = Duration::from_secs(30);
@@ -191,7 +192,8 @@ impl State {
         if let Some(view) = self.views.iter().filter_map(Weak::upgrade).find(|view| view.seats == seats) {
             return Ok(view);
         }
-        if self.views.len() >= VIEWS_MAX {
+        let combined = |view: &&Weak<View>| view.upgrade().is_some_and(|view| view.seats.is_combined());
+        if seats.is_combined() && self.views.iter().filter(combined).count() >= VIEWS_MAX {
             return Err(EnterError::Views);
         }
         self.views_made = self.views_made.wrapping_add(1);

@@ -60,14 +60,18 @@ async fn draining_ends_rooms_with_their_last_watcher() {
 async fn rooms_and_views_are_bounded() {
     let (rooms, _tracker) = rooms(&CancellationToken::new());
     let mut watchers = Vec::new();
-    for seat in 0..room::VIEWS_MAX as u32 {
-        watchers.push(rooms.enter("arena", Seats::some(1_000, Some(seat..seat + 1))).unwrap());
+    let choice = |seat| Seats::some(1_000, [0..1, seat..seat + 1]);
+    for seat in 1..=room::VIEWS_MAX as u32 {
+        watchers.push(rooms.enter("arena", choice(seat)).unwrap());
     }
-    assert_eq!(rooms.enter("arena", Seats::all(1_000)).err(), Some(EnterError::Views));
+    assert_eq!(rooms.enter("arena", choice(999)).err(), Some(EnterError::Views));
     // The same choice costs nothing, and a choice that nobody has any more makes room.
-    assert!(rooms.enter("arena", Seats::some(1_000, Some(3..4))).is_ok());
-    drop(watchers.pop());
+    assert!(rooms.enter("arena", choice(3)).is_ok());
+    // Choices that are made up keep out nobody else.
     assert!(rooms.enter("arena", Seats::all(1_000)).is_ok());
+    assert!(rooms.enter("arena", Seats::some(1_000, Some(0..1))).is_ok());
+    drop(watchers.pop());
+    assert!(rooms.enter("arena", choice(999)).is_ok());
 
     for room in 1..ROOMS_MAX {
         watchers.push(rooms.enter(&format!("event{room}"), Seats::all(SEATS)).unwrap());

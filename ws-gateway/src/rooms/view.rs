@@ -11,19 +11,23 @@ pub struct Seats {
     count: u32,
     /// Ascending, apart from each other, none empty; None: all.
     watched: Option<Box<[Range<u32>]>>,
+    /// Put together from several ranges.
+    combined: bool,
 }
 
 impl Seats {
     /// All of an event's `count` seats.
     pub fn all(count: u32) -> Self {
-        Self { count, watched: None }
+        Self { count, watched: None, combined: false }
     }
 
-    /// Some of an event's `count` seats, in any order. Ids beyond the last seat are left out.
+    /// Some of an event's `count` seats: a range a section, in any order. Ids beyond the last seat are left out.
     pub fn some(count: u32, ranges: impl IntoIterator<Item = Range<u32>>) -> Self {
         let cut = |range: Range<u32>| range.start..range.end.min(count);
         let mut ranges: Vec<_> = ranges.into_iter().map(cut).filter(|range| !range.is_empty()).collect();
         ranges.sort_unstable_by_key(|range| range.start);
+        ranges.dedup();
+        let combined = ranges.len() > 1;
         ranges.dedup_by(|next, last| {
             let joined = next.start <= last.end;
             if joined {
@@ -32,7 +36,13 @@ impl Seats {
             joined
         });
         let all = matches!(&*ranges, [range] if *range == (0..count));
-        Self { count, watched: (!all).then(|| ranges.into()) }
+        Self { count, watched: (!all).then(|| ranges.into()), combined: combined && !all }
+    }
+
+    /// Whether this is one of the many choices that can be made up. All seats, and each section by itself, are as many as
+    /// the event has.
+    pub(super) fn is_combined(&self) -> bool {
+        self.combined
     }
 }
 
@@ -114,6 +124,9 @@ mod tests {
         assert_eq!(view(seats).len(), 35);
         assert_eq!(Seats::some(100, [50..100, 0..50]), Seats::all(100));
         assert_eq!(view(Seats::some(100, [])).len(), 0);
+        let combined = |ranges: &[Range<u32>]| Seats::some(100, ranges.iter().cloned()).is_combined();
+        assert!(combined(&[0..10, 10..20]) && combined(&[0..10, 20..30]));
+        assert!(!combined(&[0..10, 0..10]) && !combined(&[0..50, 50..100]) && !combined(&[]));
     }
 
     #[test]
