@@ -121,18 +121,17 @@ impl Room {
     /// Shows what is new: the first after a quiet time at once, then what has come together, once a tick. Ends when
     /// the room may be over.
     pub(super) async fn run(&self, draining: &CancellationToken) {
-        let mut drained = false;
         // Who opened the room has yet to come in; whoever closes it looks again.
         while !self.is_over(Instant::now(), draining.is_cancelled()) {
             let due = self.due();
+            let told = self.beats.borrow().draining;
             select! {
                 () = self.live.news() => {}
                 () = self.door.notified() => {}
                 () = sleep_until(due) => {}
-                () = draining.cancelled(), if !drained => {}
+                () = draining.cancelled(), if !told => {}
             }
             if let Some(flush) = self.beat(draining.is_cancelled()) {
-                drained = draining.is_cancelled();
                 flush.pace(self.settings.tick).await;
             }
         }
