@@ -7,9 +7,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
 
 use super::{command::Refused, fields::Violation, reply::unix_ms};
+use crate::upstream::DOMAIN;
 
-/// The domain of the service's error details. What comes without them was not said by the service.
-const DOMAIN: &str = "ticketengine";
 /// When to come back after the service could not be reached.
 const RETRY_UNREACHABLE: Duration = Duration::from_millis(500);
 /// When to come back with a command that was one too many.

@@ -1,5 +1,8 @@
 use tonic::Status;
 
+/// The domain of booking-svc's error details. What comes without them was not said by it.
+pub const DOMAIN: &str = "ticketengine";
+
 /// Why booking-svc did not give what was asked for.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {

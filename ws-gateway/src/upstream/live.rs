@@ -31,6 +31,8 @@ pub enum Fault {
 pub enum Heard {
     /// The board is at least where the replica is.
     News,
+    /// A heartbeat of a replica that says that it is cut off: there may be news that it does not know.
+    CutOff,
     /// A heartbeat of a replica that is behind the board.
     Behind,
 }
@@ -209,6 +211,6 @@ impl State {
         self.heard = Instant::now();
         self.source_stale = heartbeat.stale;
         self.as_of = heartbeat.as_of_time;
-        Ok(Heard::News)
+        Ok(if heartbeat.stale { Heard::CutOff } else { Heard::News })
     }
 }

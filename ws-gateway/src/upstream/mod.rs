@@ -11,7 +11,7 @@ mod url;
 pub mod watch;
 
 pub use catalog::Catalog;
-pub use error::Error;
+pub use error::{DOMAIN, Error};
 pub use event::{Event, EventList};
 pub use layout::Layout;
 pub use targets::{Resolve, Settings, Target, Targets};

@@ -40,8 +40,12 @@ pub(super) struct House {
     pub(super) wrong: AtomicBool,
     /// Leaves out the first version of changes.
     pub(super) skips: AtomicBool,
-    /// There is no such event.
-    pub(super) gone: AtomicBool,
+    /// Heartbeats say that there may be news that the replica does not know.
+    pub(super) cut_off: AtomicBool,
+    /// Heartbeats are of the version before.
+    pub(super) behind: AtomicBool,
+    /// No stream begins.
+    pub(super) refuses: Mutex<Option<Status>>,
 }
 
 impl House {
@@ -64,7 +68,9 @@ impl House {
             silent: off(),
             wrong: off(),
             skips: off(),
-            gone: off(),
+            cut_off: off(),
+            behind: off(),
+            refuses: Mutex::default(),
         })
     }
 
@@ -103,13 +109,9 @@ impl House {
                 let Position { epoch, version } = board.position();
                 let checksum = board.checksum() ^ u32::from(self.is(&self.wrong));
                 let as_of_time = Some(std::time::SystemTime::now().into());
-                Some(Message::Heartbeat(SeatsHeartbeat {
-                    epoch,
-                    version,
-                    checksum,
-                    as_of_time,
-                    stale: false,
-                }))
+                let version = version - u64::from(self.is(&self.behind));
+                let stale = self.is(&self.cut_off);
+                Some(Message::Heartbeat(SeatsHeartbeat { epoch, version, checksum, as_of_time, stale }))
             }
             Missing::Ahead | Missing::Nothing => None,
         };
@@ -182,8 +184,8 @@ impl BookingService for Service {
         let house = Arc::clone(&self.house);
         let mut known = request.into_inner().known.map(Position::from);
         house.began.lock().unwrap().push(known);
-        if house.is(&house.gone) {
-            return Err(Status::not_found("there is no such event"));
+        if let Some(status) = house.refuses.lock().unwrap().clone() {
+            return Err(status);
         }
         let (says, messages) = mpsc::channel(1);
         let speak = async move {

@@ -136,6 +136,14 @@ impl Targets {
         self.endpoints().iter().any(|endpoint| endpoint.serving == Some(true))
     }
 
+    /// Whether another replica says that it serves, and has not failed just now.
+    pub(super) fn has_other(&self, target: &Target) -> bool {
+        let now = Instant::now();
+        self.endpoints().iter().any(|other| {
+            other.target.address != target.address && other.serving == Some(true) && other.healthy(now)
+        })
+    }
+
     fn endpoints(&self) -> MutexGuard<'_, Vec<Endpoint>> {
         self.0.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,10 +1,17 @@
 //! Streams that break in each way that there is.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use seat_board::Position;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic_types::ErrorDetails;
 
 use super::*;
 use crate::upstream;
@@ -16,6 +23,7 @@ mod stand_in;
 /// A gateway's end of the stream of an event.
 struct Follower {
     live: Arc<Live>,
+    targets: Targets,
     stop: CancellationToken,
 }
 
@@ -25,11 +33,11 @@ impl Follower {
         let urls = replicas.iter().map(|replica| replica.url.parse().unwrap()).collect();
         let targets = Targets::new(upstream::Settings { urls, ca: None }, &tracker, &stop);
         let live = Arc::new(Live::default());
-        let (following, stopping) = (Arc::clone(&live), stop.clone());
+        let (following, picked, stopping) = (Arc::clone(&live), targets.clone(), stop.clone());
         tracker.spawn(async move {
-            stopping.run_until_cancelled(follow("theatre", &targets, &following)).await;
+            stopping.run_until_cancelled(follow("theatre", &picked, &following)).await;
         });
-        Self { live, stop }
+        Self { live, targets, stop }
     }
 
     fn has(&self, house: &House) -> bool {
@@ -67,6 +75,12 @@ async fn wait(mut until: impl FnMut() -> bool) {
         }
     };
     timeout(Duration::from_secs(30), waited).await.expect("not in time");
+}
+
+/// A refusal by the service itself.
+fn refusal(code: Code, reason: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(code, "refused", details)
 }
 
 fn began(house: &House) -> Vec<Option<Position>> {
@@ -154,14 +168,80 @@ async fn a_replica_that_is_behind_does_not_set_watchers_back() {
 }
 
 #[tokio::test]
+async fn a_replica_that_is_cut_off_or_behind_is_left_for_a_better_one() {
+    for fault in
+        [|house: &House| &house.cut_off, |house: &House| &house.behind] as [fn(&House) -> &AtomicBool; 2]
+    {
+        let first = House::at(5);
+        let second = first.twin();
+        let (one, two) = (Replica::of(&first).await, Replica::of(&second).await);
+        let follower = Follower::of(&[&one, &two]);
+        follower.reaches(&first).await;
+        let (left, right) = if began(&first).is_empty() { (&second, &first) } else { (&first, &second) };
+        fault(left).store(true, Ordering::SeqCst);
+        let started = Instant::now();
+        wait(|| !began(right).is_empty()).await;
+        // What is over in a moment is no reason to leave.
+        assert!(started.elapsed() >= DOUBT_MAX - Duration::from_millis(200), "{:?}", started.elapsed());
+        wait(|| !follower.is_stale()).await;
+        assert_eq!((began(left).len(), began(right).len()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_is_cut_off_is_kept_where_there_is_no_better_one() {
+    let house = House::at(5);
+    let replica = Replica::of(&house).await;
+    let follower = Follower::of(&[&replica]);
+    follower.reaches(&house).await;
+    house.cut_off.store(true, Ordering::SeqCst);
+    sleep(DOUBT_MAX + Duration::from_millis(500)).await;
+    assert!(follower.is_stale());
+    assert_eq!(began(&house).len(), 1);
+}
+
+#[tokio::test]
 async fn an_event_that_is_gone_ends_the_stream() {
     let house = House::at(5);
     let replica = Replica::of(&house).await;
-    house.gone.store(true, Ordering::SeqCst);
+    *house.refuses.lock().unwrap() = Some(refusal(Code::NotFound, EVENT_NOT_FOUND));
     let follower = Follower::of(&[&replica]);
     wait(|| follower.live.state().trust(Instant::now()).gone).await;
     sleep(Duration::from_millis(300)).await;
     assert_eq!(began(&house).len(), 1);
+}
+
+#[tokio::test]
+async fn only_the_service_can_say_that_an_event_is_gone() {
+    let foreign = ErrorDetails::with_error_info(EVENT_NOT_FOUND, "proxy.example", HashMap::new());
+    let refusals = [
+        Status::not_found("no route"),
+        Status::with_error_details(Code::NotFound, "no route", foreign),
+        refusal(Code::NotFound, "SOMETHING_ELSE"),
+    ];
+    for status in refusals {
+        let house = House::at(5);
+        let replica = Replica::of(&house).await;
+        *house.refuses.lock().unwrap() = Some(status);
+        let follower = Follower::of(&[&replica]);
+        wait(|| began(&house).len() > 1).await;
+        *house.refuses.lock().unwrap() = None;
+        follower.reaches(&house).await;
+        assert!(!follower.live.state().trust(Instant::now()).gone);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_stream_does_not_keep_calls_from_the_replica() {
+    let (first, second) = (House::at(5), House::at(5));
+    let (one, two) = (Replica::of(&first).await, Replica::of(&second).await);
+    for house in [&first, &second] {
+        *house.refuses.lock().unwrap() = Some(refusal(Code::Unavailable, "OVERLOADED"));
+    }
+    let follower = Follower::of(&[&one, &two]);
+    wait(|| began(&first).len() + began(&second).len() >= 4).await;
+    let picked: HashSet<_> = (0..10).map(|_| follower.targets.pick().address).collect();
+    assert_eq!(picked.len(), 2);
 }
 
 #[tokio::test]
