@@ -51,6 +51,7 @@ async fn a_watcher_hears_what_it_lacks_then_changes_then_heartbeats() {
     let (boards, live) = boards();
     let mut watch = boards.watch(&event("rock"), None).unwrap();
     assert!(matches!(now(&mut watch), Some(Message::Snapshot(snapshot)) if snapshot.version == 5));
+    assert_eq!(beat(now(&mut watch)), (5, false), "how old it is");
     assert_eq!(now(&mut watch), None);
     live.apply(Epoch(1), vec![held(6, 0..2), held(7, 1..3)]).unwrap();
     let Some(Message::Changes(changes)) = now(&mut watch) else { panic!("no changes") };
@@ -65,6 +66,20 @@ async fn a_watcher_hears_what_it_lacks_then_changes_then_heartbeats() {
     }
     let mut same = boards.watch(&event("rock"), at(1, 7)).unwrap();
     assert_eq!(beat(now(&mut same)), (7, false));
+    assert_eq!(now(&mut same), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_board_that_is_cut_off_tells_first_is_said_to_be_old() {
+    let (boards, live) = boards();
+    live.apply(Epoch(1), vec![held(6, 0..1)]).unwrap();
+    advance(STALE_AFTER).await;
+    for known in [None, at(1, 5)] {
+        let mut watch = boards.watch(&event("rock"), known).unwrap();
+        assert!(matches!(now(&mut watch), Some(Message::Snapshot(_) | Message::Changes(_))));
+        assert_eq!(beat(now(&mut watch)), (6, true));
+        assert_eq!(now(&mut watch), None);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -134,6 +134,10 @@ impl Watch {
 
     fn told(&mut self, board: &Board) {
         self.known = Some(board.position());
+        if !self.begun {
+            // Whether a first message is old, only a heartbeat says.
+            self.heartbeat_at = Instant::now();
+        }
         self.begun = true;
     }
 

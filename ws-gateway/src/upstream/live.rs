@@ -120,9 +120,11 @@ impl Live {
         };
         match taken {
             Ok(()) => {
-                state.heard = Instant::now();
-                state.source_stale = false;
-                if state.as_of.is_none() || stale {
+                // A replica that is cut off says what it has, too: what is stale stays so until a heartbeat.
+                if !stale {
+                    state.heard = Instant::now();
+                }
+                if state.as_of.is_none() {
                     state.as_of = Some(SystemTime::now().into());
                 }
                 self.news.notify_one();
@@ -212,5 +214,60 @@ impl State {
         self.source_stale = heartbeat.stale;
         self.as_of = heartbeat.as_of_time;
         Ok(if heartbeat.stale { Heard::CutOff } else { Heard::News })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ticketengine::v1::SeatChanges;
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn take(live: &Live, message: Message) {
+        live.take(WatchSeatsResponse { message: Some(message) }, false).unwrap();
+    }
+
+    fn snapshot(version: u64) -> Message {
+        Message::Snapshot(SeatStates { epoch: 1, version, packed: vec![0; 16] })
+    }
+
+    fn heartbeat(live: &Live, seconds: i64, stale: bool) {
+        let state = live.state();
+        let (board, _) = state.board().unwrap();
+        let Position { epoch, version } = board.position();
+        let as_of_time = Some(Timestamp { seconds, nanos: 0 });
+        let beat = SeatsHeartbeat { epoch, version, checksum: board.checksum(), as_of_time, stale };
+        drop(state);
+        take(live, Message::Heartbeat(beat));
+    }
+
+    fn trust(live: &Live) -> (bool, i64) {
+        let Trust { stale, as_of, .. } = live.state().trust(Instant::now());
+        (stale, as_of.unwrap().seconds)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_heartbeat_makes_fresh_what_was_stale() {
+        let live = Live::default();
+        take(&live, snapshot(5));
+        heartbeat(&live, 100, false);
+        advance(STALE_AFTER).await;
+        assert_eq!(trust(&live), (true, 100), "nothing was heard");
+        // Another replica, which is cut off from Redis, says what it has.
+        take(&live, snapshot(6));
+        assert_eq!(trust(&live), (true, 100));
+        heartbeat(&live, 101, true);
+        let (epoch, after_version, version) = (1, 6, 7);
+        let changes = SeatChanges { epoch, after_version, version, held: vec![1], ..SeatChanges::default() };
+        take(&live, Message::Changes(changes));
+        assert_eq!(trust(&live), (true, 101));
+        heartbeat(&live, 103, false);
+        assert_eq!(trust(&live), (false, 103));
+        // What is fresh stays so by changes.
+        advance(STALE_AFTER / 2).await;
+        take(&live, snapshot(8));
+        advance(STALE_AFTER / 2).await;
+        assert_eq!(trust(&live), (false, 103));
     }
 }
