@@ -116,6 +116,8 @@ pub const CALL_WAIT: Duration = Duration::from_secs(1);
 pub const LAYOUT_WAIT: Duration = Duration::from_secs(5);
 /// Questions about events that are under way at once.
 pub const CATALOG_CALLS_MAX: usize = 64;
+/// Layouts that are being asked for at once; each may be large.
+pub const LAYOUT_CALLS_MAX: usize = 8;
 /// How old an event may be when it is served.
 pub const EVENT_AGE_MAX: Duration = Duration::from_secs(1);
 /// How old it may be while nobody answers.

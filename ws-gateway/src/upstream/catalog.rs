@@ -5,13 +5,17 @@ use ticketengine::v1::{
     GetEventRequest, GetSeatMapRequest, ListEventsRequest, booking_service_client::BookingServiceClient,
     event_service_client::EventServiceClient,
 };
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::spawn_blocking,
+    time::timeout,
+};
 use tonic::{Code, transport::Channel};
 
 use super::{Error, Event, EventList, Layout, Targets, calls::ask};
 use crate::limits::{
     CALL_WAIT, CATALOG_CALLS_MAX, EVENT_AGE_MAX, EVENT_STALE_AGE_MAX, EVENTS_KEPT_MAX, LAYOUT_BYTES_MAX,
-    LAYOUT_SEATS_KEPT_MAX, LAYOUT_WAIT, LISTS_KEPT_MAX,
+    LAYOUT_CALLS_MAX, LAYOUT_SEATS_KEPT_MAX, LAYOUT_WAIT, LISTS_KEPT_MAX,
 };
 
 /// The events and their seats, as booking-svc knows them. Asks once for all who ask at the same time. Cheap to clone.
@@ -20,6 +24,8 @@ pub struct Catalog {
     targets: Targets,
     /// One permit a question under way.
     calls: Arc<Semaphore>,
+    /// Of their own for layouts, so that questions about invented events do not keep real seats from anybody.
+    layout_calls: Arc<Semaphore>,
     /// Answers of the last second, also that there is no such event.
     events: Cache<String, Option<Arc<Event>>>,
     /// The last answers, for when nobody answers.
@@ -37,6 +43,7 @@ impl Catalog {
         Self {
             targets,
             calls: Arc::new(Semaphore::new(CATALOG_CALLS_MAX)),
+            layout_calls: Arc::new(Semaphore::new(LAYOUT_CALLS_MAX)),
             events: Cache::builder().max_capacity(EVENTS_KEPT_MAX).time_to_live(EVENT_AGE_MAX).build(),
             stale: Cache::builder().max_capacity(EVENTS_KEPT_MAX).time_to_live(EVENT_STALE_AGE_MAX).build(),
             layouts: Cache::builder().max_capacity(LAYOUT_SEATS_KEPT_MAX).weigher(seats).build(),
@@ -99,7 +106,7 @@ impl Catalog {
     }
 
     async fn ask_layout(&self, event_id: &str, seat_count: u32) -> Result<Arc<Layout>, Error> {
-        let _call = self.calls.try_acquire().map_err(|_| Error::Busy)?;
+        let _call = permit(&self.layout_calls).await?;
         let answer = ask(&self.targets, LAYOUT_WAIT, |channel| async move {
             let client = BookingServiceClient::new(channel).max_decoding_message_size(LAYOUT_BYTES_MAX);
             let request = GetSeatMapRequest { event_id: event_id.to_owned(), states_only: false };
@@ -120,10 +127,14 @@ impl Catalog {
     where
         Answer: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     {
-        let call = timeout(CALL_WAIT, self.calls.acquire()).await;
-        let _call = call.ok().and_then(Result::ok).ok_or(Error::Busy)?;
+        let _call = permit(&self.calls).await?;
         ask(&self.targets, CALL_WAIT, question).await
     }
+}
+
+async fn permit(calls: &Semaphore) -> Result<SemaphorePermit<'_>, Error> {
+    let permit = timeout(CALL_WAIT, calls.acquire()).await;
+    permit.ok().and_then(Result::ok).ok_or(Error::Busy)
 }
 
 /// What booking-svc would refuse anyway is not worth a question, nor a place in the cache.

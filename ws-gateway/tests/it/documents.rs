@@ -136,6 +136,26 @@ async fn questions_to_who_never_answers_are_bounded() {
 }
 
 #[tokio::test]
+async fn questions_about_invented_events_keep_no_layout_from_anybody() {
+    let stand_in = StandIn::start();
+    let gateway = Gateway::of(&stand_in, &[]).await;
+    stand_in.house.slow.store(true, Ordering::SeqCst);
+    let paths: Vec<_> = (0..CATALOG_CALLS_MAX).map(|event| format!("/v1/events/e{event}")).collect();
+    assert_eq!(gateway.get("/v1/events/gala").await.status, 200);
+    let invented = join_all(paths.iter().map(|path| gateway.get(path)));
+    let layout = async {
+        while stand_in.house.event_calls.load(Ordering::SeqCst) <= CATALOG_CALLS_MAX {
+            sleep(Duration::from_millis(5)).await;
+        }
+        gateway.get("/v1/events/gala/layout").await
+    };
+    tokio::select! {
+        layout = layout => assert_eq!(layout.status, 200, "{}", layout.text()),
+        _ = invented => panic!("no layout before those give up"),
+    }
+}
+
+#[tokio::test]
 async fn ready_is_who_has_a_replica_that_serves() {
     let stand_in = StandIn::start();
     let gateway = Gateway::of(&stand_in, &[]).await;

@@ -60,6 +60,8 @@ pub(crate) struct House {
     pub(crate) layout_calls: AtomicUsize,
     /// Answers events with UNAVAILABLE while set.
     pub(crate) away: AtomicBool,
+    /// Never answers about events that there are not, while set.
+    pub(crate) slow: AtomicBool,
 }
 
 impl StandIn {
@@ -77,6 +79,7 @@ impl StandIn {
             event_calls: AtomicUsize::new(0),
             layout_calls: AtomicUsize::new(0),
             away: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
         });
         let (health, health_service) = tonic_health::server::health_reporter();
         let router = Server::builder()
@@ -210,6 +213,9 @@ service!(v1::event_service_server::EventService {
         request: Request<v1::GetEventRequest>,
     ) -> Result<Response<v1::GetEventResponse>, Status> {
         self.event_calls.fetch_add(1, Ordering::SeqCst);
+        if self.slow.load(Ordering::SeqCst) && request.get_ref().event_id != EVENT {
+            std::future::pending::<()>().await;
+        }
         self.find(&request.get_ref().event_id)?;
         Ok(Response::new(v1::GetEventResponse { event: Some(event()) }))
     }
