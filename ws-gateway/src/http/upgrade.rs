@@ -21,7 +21,7 @@ use crate::{
     session::{self, Ticket},
 };
 
-/// The subprotocols, best first for the gateway.
+/// The subprotocols. Of those that a client offers, its first one is taken.
 const PROTOCOLS: [(&str, Encoding); 2] =
     [("ticketengine.v1.bin", Encoding::Bin), ("ticketengine.v1.json", Encoding::Json)];
 
