@@ -28,7 +28,7 @@ const EVENT: &str = "slow";
 const SEATS: u32 = 20_000;
 const READERS: usize = 200;
 /// How long nobody of them reads.
-const STALL: Duration = Duration::from_secs(20);
+const STALL: Duration = Duration::from_secs(60);
 /// Changes before the memory is looked at for the first time, so that nothing is filled for the first time later on.
 const WARM_UP: Duration = Duration::from_secs(3);
 /// So many seats change at once: a frame of the most bytes.
@@ -37,7 +37,7 @@ const BLOCK_EVERY: Duration = Duration::from_millis(50);
 /// The kernel keeps little for a reader that does not read.
 const RECEIVE_BUFFER_BYTES: u32 = 4_096;
 /// A queue for each reader would grow by far more.
-const GROWTH_MAX_BYTES: u64 = 8 * 1024 * 1024;
+const GROWTH_MAX_BYTES: u64 = 3 * 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_that_stop_cost_nothing_and_catch_up() {

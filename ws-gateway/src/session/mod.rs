@@ -45,8 +45,8 @@ use socket::Socket;
 
 /// What the peer is given to take the goodbye and the close frame, and to close its side.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
-/// Pings in a row without any frame of the peer.
-const UNHEARD_MAX: u8 = 2;
+/// Pings in a row without any frame of the peer: who stops for a minute and comes back has lost nothing.
+const UNHEARD_MAX: u8 = 5;
 
 /// What all sessions share.
 #[derive(Clone, Copy, Debug)]
