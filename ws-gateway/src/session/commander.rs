@@ -1,9 +1,9 @@
 //! What one socket has asked for and holds: its commands in flight, its reservations, the frames that only it gets.
 
-use std::{collections::VecDeque, future::pending, sync::Arc};
+use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use ticketengine::v1::SeatChanges;
+use seat_board::Missing;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -22,6 +22,8 @@ use crate::{
 
 /// Replies that wait for the socket. More come only from a client that sends without reading.
 const REPLIES_WAITING_MAX: usize = 8;
+/// Within this after a snapshot, sockets ask how their reservations stand.
+const SNAPSHOT_SPREAD: Duration = Duration::from_secs(2);
 
 /// The commands and reservations of one socket. Made with the socket's first command; a socket that only watches has
 /// none. Dropping it gives up what is in flight, which a client may repeat with the same ids.
@@ -112,14 +114,22 @@ impl Commander {
         }
     }
 
-    /// Whether changes that all watchers get concern a reservation of this socket: if so, [`Commander::refresh`].
-    pub(crate) fn touches(&self, changes: &SeatChanges) -> bool {
-        self.own.touches(changes)
+    /// Hears what all watchers lack. Where that concerns a reservation of this socket, the service is asked how it stands;
+    /// differences come from [`Commander::next`].
+    pub(crate) fn hear(&mut self, missing: &Missing) {
+        match missing {
+            Missing::Nothing => {}
+            Missing::Changes(changes) if !self.own.touches(changes) => {}
+            Missing::Changes(_) => self.refresh(),
+            // It may be about any seat, and comes to all sockets at once: they should not ask all at once.
+            Missing::Snapshot | Missing::Ahead => {
+                let pause = rand::random_range(Duration::ZERO..=SNAPSHOT_SPREAD);
+                self.own.refresh(Instant::now() + pause);
+            }
+        }
     }
 
-    /// Asks the service how the socket's reservations stand; differences come from [`Commander::next`]. Also for a
-    /// snapshot, which does not say what changed.
-    pub(crate) fn refresh(&mut self) {
+    fn refresh(&mut self) {
         self.own.refresh(Instant::now());
     }
 

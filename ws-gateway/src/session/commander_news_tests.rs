@@ -156,3 +156,24 @@ async fn a_new_token_asks_what_the_old_one_could_not() {
     socket.sign_in("ann").await;
     assert_eq!(socket.next().await["reservation"]["state"], "lost");
 }
+
+#[tokio::test]
+async fn after_a_snapshot_sockets_do_not_ask_all_at_once() {
+    let mut socket = Socket::signed_in().await;
+    let mut pauses = Vec::new();
+    for _ in 0..40 {
+        socket.commander.own.clear();
+        socket.reserve(1).await;
+        let now = Instant::now();
+        socket.commander.hear(&Missing::Snapshot);
+        pauses.push(socket.commander.own.next_at().unwrap() - now);
+    }
+    let (first, last) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
+    assert!(*last < SNAPSHOT_SPREAD + Duration::from_millis(100), "{last:?}");
+    assert!(*last - *first > SNAPSHOT_SPREAD / 2, "{first:?} to {last:?}");
+    // What concerns the socket does not wait for that.
+    assert!(socket.change(&[2]));
+    assert!(socket.commander.own.next_at().unwrap() <= Instant::now());
+    assert!(socket.is_quiet().await);
+    assert_eq!(socket.stub.seen("GetReservation"), ["theatre.1.1"]);
+}

@@ -66,13 +66,11 @@ impl Socket {
         self.ask(&json!({"op": "reserve", "id": "c", "request_id": request, "seat_ids": seats})).await
     }
 
-    /// Another has changed the seats.
+    /// Another has changed the seats; whether these are of the socket.
     fn change(&mut self, seats: &[u32]) -> bool {
         let changes = SeatChanges { free: seats.to_vec(), ..SeatChanges::default() };
-        let touches = self.commander.touches(&changes);
-        if touches {
-            self.commander.refresh();
-        }
+        let touches = self.commander.own.touches(&changes);
+        self.commander.hear(&Missing::Changes(changes));
         touches
     }
 

@@ -23,7 +23,7 @@ mod work;
 use std::{future::pending, future::poll_fn, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use seat_board::{Missing, Position};
+use seat_board::Position;
 use serde::Serialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -195,10 +195,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Has the reservations of this socket looked at where the others changed their seats.
     fn refresh(&mut self) {
         let Some(commander) = &mut self.commander else { return };
-        match self.line.changed().as_deref() {
-            None | Some(Missing::Nothing) => {}
-            Some(Missing::Changes(changes)) if !commander.touches(changes) => {}
-            Some(_) => commander.refresh(),
+        if let Some(missing) = self.line.changed() {
+            commander.hear(&missing);
         }
     }
 

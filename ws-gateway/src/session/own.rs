@@ -141,9 +141,9 @@ impl Own {
         self.list.iter().any(|entry| entry.told.seat_ids.iter().any(touched))
     }
 
-    /// Has every reservation asked for soon.
-    pub(super) fn refresh(&mut self, now: Instant) {
-        self.list.iter_mut().for_each(|entry| entry.ask_soon(now));
+    /// Has every reservation asked for soon after a time.
+    pub(super) fn refresh(&mut self, at: Instant) {
+        self.list.iter_mut().for_each(|entry| entry.ask_soon(at));
     }
 
     /// When the next question is due.
@@ -230,9 +230,9 @@ impl Entry {
         self.timer = Some(now + pause.min(ASK_AGAIN_MAX));
     }
 
-    fn ask_soon(&mut self, now: Instant) {
-        let at = self.asked_at.map_or(now, |asked_at| now.max(asked_at + ASK_EVERY));
-        self.touched = self.touched.or(Some(at));
+    fn ask_soon(&mut self, at: Instant) {
+        let at = self.asked_at.map_or(at, |asked_at| at.max(asked_at + ASK_EVERY));
+        self.touched = Some(self.touched.map_or(at, |before| before.min(at)));
     }
 }
 
