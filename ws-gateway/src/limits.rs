@@ -77,7 +77,13 @@ pub const GRACE_HTTP: Duration = Duration::from_secs(2);
 /// At a stop, how much longer than TE_DRAIN the sessions are waited for.
 pub const GRACE_SESSIONS: Duration = Duration::from_secs(2);
 
+/// Events that are watched at once; each costs a board and a stream.
+pub const ROOMS_MAX: usize = 1_000;
+
 // booking-svc's replicas.
+
+/// Calls and streams on one connection, as booking-svc bounds them.
+pub const STREAMS_PER_CONNECTION_MAX: usize = 1_024;
 
 /// The most addresses of booking-svc that are used.
 pub const TARGETS_MAX: usize = 64;
@@ -135,6 +141,8 @@ const fn before(a: Duration, b: Duration) -> bool {
     a.as_nanos() < b.as_nanos()
 }
 
+// When a single replica is left, the streams of all events go over one connection.
+const _: () = assert!(ROOMS_MAX < STREAMS_PER_CONNECTION_MAX);
 const _: () = assert!(before(RESOLVE_GAP, RESOLVE_EVERY));
 const _: () = assert!(before(TARGET_BACKOFF_MAX, TARGET_FORGIVEN_AFTER));
 

@@ -22,11 +22,11 @@ use std::{
 use tokio::{select, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::upstream::{Targets, watch};
+use crate::{
+    limits::ROOMS_MAX,
+    upstream::{Targets, watch},
+};
 use room::Room;
-
-/// Events that are watched at once; each costs a board and a stream.
-const ROOMS_MAX: usize = 1_000;
 
 /// How a socket wants the shared frames, by its subprotocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

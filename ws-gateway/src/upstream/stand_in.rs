@@ -130,13 +130,17 @@ pub(super) struct Replica {
 
 impl Replica {
     pub(super) async fn of(house: &Arc<House>) -> Self {
+        Self::with(house, Server::builder()).await
+    }
+
+    pub(super) async fn with(house: &Arc<House>, mut server: Server) -> Self {
         let address: SocketAddr = ([127, 0, 0, 1], 0).into();
         let listener = TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (_, health) = tonic_health::server::health_reporter();
         let stop = CancellationToken::new();
         let service = Service { house: Arc::clone(house), stop: stop.clone() };
-        let server = Server::builder()
+        let server = server
             .add_service(health)
             .add_service(BookingServiceServer::new(service))
             .serve_with_incoming(TcpIncoming::from(listener));

@@ -40,8 +40,10 @@ pub struct Settings {
 /// One address of booking-svc, to be called now.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Shared by all who picked this address.
+    /// For calls; shared by all who picked this address.
     pub channel: Channel,
+    /// For streams: a connection of their own, so that they leave the places of calls alone.
+    pub streams: Channel,
     /// Such as `http://10.0.0.7:50051`; for logs.
     pub address: String,
 }

@@ -97,7 +97,7 @@ impl TargetUrl {
             Some(ca) => endpoint.clone().tls_config(self.tls_config(ca)).unwrap_or(endpoint),
             None => endpoint,
         };
-        Target { channel: endpoint.connect_lazy(), address }
+        Target { channel: endpoint.connect_lazy(), streams: endpoint.connect_lazy(), address }
     }
 }
 

@@ -81,7 +81,7 @@ async fn stream(
     behind_since: &mut Option<Instant>,
 ) -> End {
     let mut client =
-        BookingServiceClient::new(target.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        BookingServiceClient::new(target.streams.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let request = WatchSeatsRequest { event_id: event_id.to_owned(), known: live.known().map(Into::into) };
     let mut messages = match timeout(SILENCE_MAX, client.watch_seats(request)).await {
         Ok(Ok(response)) => response.into_inner(),

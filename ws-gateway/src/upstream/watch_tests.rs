@@ -11,10 +11,11 @@ use std::{
 use seat_board::Position;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::transport::Server;
 use tonic_types::ErrorDetails;
 
 use super::*;
-use crate::upstream;
+use crate::{limits::HEALTH_EVERY, upstream};
 use stand_in::{House, Replica};
 
 #[path = "stand_in.rs"]
@@ -242,6 +243,22 @@ async fn a_refused_stream_does_not_keep_calls_from_the_replica() {
     wait(|| began(&first).len() + began(&second).len() >= 4).await;
     let picked: HashSet<_> = (0..10).map(|_| follower.targets.pick().address).collect();
     assert_eq!(picked.len(), 2);
+}
+
+#[tokio::test]
+async fn streams_leave_the_places_of_calls_alone() {
+    let house = House::at(5);
+    let replica = Replica::with(&house, Server::builder().max_concurrent_streams(1)).await;
+    let follower = Follower::of(&[&replica]);
+    follower.reaches(&house).await;
+    let started = Instant::now();
+    wait(|| follower.targets.serving()).await;
+    // While the stream goes on, its health is asked for again and again.
+    while started.elapsed() < HEALTH_EVERY * 3 {
+        assert!(follower.targets.serving());
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(began(&house).len(), 1);
 }
 
 #[tokio::test]
