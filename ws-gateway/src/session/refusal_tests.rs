@@ -9,7 +9,7 @@ use tonic::Code::{
 use super::*;
 
 /// Every reason that the service has, with its code.
-const REASONS: [(Code, &str); 27] = [
+const REASONS: [(Code, &str); 28] = [
     (FailedPrecondition, "SEAT_UNAVAILABLE"),
     (FailedPrecondition, "HOLD_EXPIRED"),
     (FailedPrecondition, "HOLD_RELEASED"),
@@ -35,6 +35,7 @@ const REASONS: [(Code, &str); 27] = [
     (Unavailable, "GATE_REBUILDING"),
     (Unavailable, "BACKEND_UNAVAILABLE"),
     (Unavailable, "OVERLOADED"),
+    (Unavailable, "STREAM_ENDED"),
     (DeadlineExceeded, "DEADLINE_EXCEEDED"),
     (Unimplemented, "UNIMPLEMENTED"),
 ];
