@@ -129,6 +129,7 @@ async fn without_a_board_a_session_says_that_it_waits() {
     let stale = peer.json().await;
     assert_eq!((&stale["version"], &stale["stale"]), (&0.into(), &true.into()));
     stage.tell(Shared::Snapshot(stage.truth.snapshot()));
+    stage.beat();
     assert_eq!(peer.take().await, "snapshot");
     assert_eq!(peer.take().await, "heartbeat");
     assert!(!peer.client.stale);
