@@ -115,16 +115,20 @@ impl Sight {
     fn take(&mut self, frame: Frame) {
         match frame {
             Frame::Hello => self.hello = true,
-            Frame::Snapshot { epoch, version } => self.at = Some((epoch, version)),
+            Frame::Snapshot { epoch, version } => self.arrive((epoch, version)),
             Frame::Changes { epoch, after_version, version } => {
                 self.lost |= self.at != Some((epoch, after_version));
-                self.at = Some((epoch, version));
-                if let Some(arrivals) = &mut self.arrivals {
-                    arrivals.push(((epoch, version), Instant::now()));
-                }
+                self.arrive((epoch, version));
             }
             Frame::Heartbeat => self.heartbeats += 1,
             Frame::Other => {}
+        }
+    }
+
+    fn arrive(&mut self, at: (u64, u64)) {
+        self.at = Some(at);
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.push((at, Instant::now()));
         }
     }
 }
@@ -175,6 +179,8 @@ mod tests {
         sight.text(r#"{"type":"changes","epoch":1,"after_version":6,"version":9,"held":[1]}"#);
         assert!(sight.arrival((1, 7)).is_some() && sight.arrival((1, 9)) == sight.arrival((1, 7)));
         assert_eq!(sight.arrival((1, 10)), None);
+        sight.text(r#"{"type":"snapshot","epoch":1,"version":10,"states":"0000"}"#);
+        assert!(sight.arrival((1, 10)).is_some());
     }
 
     #[test]
