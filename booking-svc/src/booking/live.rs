@@ -87,8 +87,9 @@ impl Engine {
     /// Feeds the boards from one reader, as long as it works and there are boards.
     async fn follow(&self, log: &Log) -> Result<(), gate::Error> {
         let mut look_at = Instant::now();
+        let mut cold = HashSet::new();
         loop {
-            let boards = self.0.boards.watched();
+            let mut boards = self.0.boards.watched();
             if boards.is_empty() {
                 return Ok(());
             }
@@ -97,9 +98,11 @@ impl Engine {
             if as_of.at() >= look_at || self.0.boards.wanted().now_or_never().is_some() {
                 look_at = as_of.at() + LOOK_EVERY;
                 self.record_boards(&boards);
-                expected = self.look(log, &boards).await?;
+                (expected, cold) = self.look(log, &boards).await?;
             }
-            if boards.iter().all(|board| board.position().is_none()) {
+            // One log that can not be read would fail the read of all.
+            boards.retain(|board| board.position().is_some() && !cold.contains(board.event()));
+            if boards.is_empty() {
                 if timeout_at(look_at, self.0.boards.wanted()).await.is_ok() {
                     look_at = Instant::now();
                 }
@@ -119,15 +122,20 @@ impl Engine {
         }
     }
 
-    /// Looks after epochs: a board of another one is read anew. The others are to be at a version.
-    async fn look(&self, log: &Log, boards: &[Arc<Live>]) -> Result<Vec<Expected>, gate::Error> {
+    /// Looks after epochs: a board of another one is read anew. The others are to be at a version, or their gate is cold.
+    async fn look(
+        &self,
+        log: &Log,
+        boards: &[Arc<Live>],
+    ) -> Result<(Vec<Expected>, HashSet<EventId>), gate::Error> {
         let epoch = |board: &Live| board.position().map_or(Epoch::default(), |at| Epoch(at.epoch));
         let events: Vec<_> = boards.iter().map(|board| (board.event().clone(), epoch(board))).collect();
-        let mut expected = Vec::new();
+        let (mut expected, mut cold) = (Vec::new(), HashSet::new());
         for (board, look) in boards.iter().zip(log.look(&events).await?) {
             match (look, board.position()) {
                 (Look::Cold(why), _) => {
                     self.gate_error(board.event(), gate::Error::Cold(why.into()));
+                    cold.insert(board.event().clone());
                 }
                 (Look::Warm { epoch, version: Some(version) }, Some(at)) if epoch.0 == at.epoch => {
                     let at = Position { version: version.0, ..at };
@@ -139,7 +147,7 @@ impl Engine {
                 }
             }
         }
-        Ok(expected)
+        Ok((expected, cold))
     }
 
     /// Reads on where the boards are.

@@ -24,7 +24,7 @@ impl From<RedisError> for Error {
     fn from(error: RedisError) -> Self {
         // Redis reports a script's own mistakes, and running out of memory, as plain ERR or OOM.
         let kind = error.kind();
-        if matches!(kind, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {
+        if matches!(kind, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) || is_wrong_type(&error) {
             return Self::Corrupt(error.to_string());
         }
         if matches!(kind, ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig) {
@@ -35,6 +35,11 @@ impl From<RedisError> for Error {
         }
         Self::Unavailable(error.to_string())
     }
+}
+
+/// A key holds something else than the scripts write there.
+pub(super) fn is_wrong_type(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
 }
 
 impl From<RunError<Self>> for Error {

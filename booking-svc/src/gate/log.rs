@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bb8_redis::redis::{cmd, pipe};
+use bb8_redis::redis::{FromRedisValue, RedisError, RedisResult, Value, cmd, pipe};
 
-use super::{Error, Gate, keys, pool::Connection, script, seats::read_states};
+use super::{Error, Gate, error::is_wrong_type, keys, pool::Connection, script, seats::read_states};
 use crate::domain::{Epoch, EventId, SeatChange, SeatId, SeatState, SeatStates, Version};
 
 /// How long a read waits where nothing changes: whoever has something else to ask waits as long.
@@ -99,27 +99,40 @@ impl Log {
             let keys = self.gate.keys(event, *epoch);
             looks.add_command(cmd("HMGET").arg(keys.meta()).arg(&["epoch", "incarnation", "frozen"]).clone());
             looks.add_command(cmd("HMGET").arg(keys.seats()).arg("v").clone());
+            looks.add_command(cmd("XLEN").arg(keys::log(&self.gate.prefix, event, *epoch)).clone());
         }
-        let found: Vec<Vec<Option<String>>> = self.connection.pipeline(&looks).await?;
-        let looks: Vec<Look> = found.chunks(2).map(|found| self.judge(found)).collect();
+        let found: Vec<RedisResult<Value>> = self.connection.pipeline(looks.ignore_errors()).await?;
+        let mut found = found.into_iter();
+        let looks: Vec<Look> = events
+            .iter()
+            .map_while(|_| Some([found.next()?, found.next()?, found.next()?]))
+            .map(|found| self.judge(found))
+            .collect::<Result<_, _>>()?;
         if looks.contains(&ELSEWHERE) && !self.connection.is_current().await? {
             return Err(Error::Unavailable("the connection leads to a Redis that was replaced".into()));
         }
         Ok(looks)
     }
 
-    fn judge(&self, found: &[Vec<Option<String>>]) -> Look {
-        let [meta, seats] = found else { return Look::Cold("reply") };
-        let [epoch, incarnation, frozen] = &meta[..] else { return Look::Cold("reply") };
-        let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
-        match (number(epoch), incarnation.as_deref() == Some(self.connection.incarnation()), frozen) {
+    /// Meta, seats and log of an event. A key of it that is damaged is its own trouble; any other error is all events'.
+    fn judge(&self, found: [RedisResult<Value>; 3]) -> Result<Look, Error> {
+        if found.iter().any(|found| found.as_ref().is_err_and(is_wrong_type)) {
+            return Ok(Look::Cold("type"));
+        }
+        let [meta, seats, log] = found;
+        log?;
+        let [epoch, incarnation, frozen] =
+            <[Option<String>; 3]>::from_redis_value(meta?).map_err(RedisError::from)?;
+        let [version] = <[Option<String>; 1]>::from_redis_value(seats?).map_err(RedisError::from)?;
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
+        Ok(match (number(epoch), incarnation.as_deref() == Some(self.connection.incarnation()), &frozen) {
             (None, _, _) => Look::Cold("meta"),
             (_, false, _) => ELSEWHERE,
             (_, _, Some(_)) => Look::Cold("frozen"),
             (Some(epoch), true, None) => {
-                Look::Warm { epoch: Epoch(epoch), version: seats.first().and_then(number).map(Version) }
+                Look::Warm { epoch: Epoch(epoch), version: number(version).map(Version) }
             }
-        }
+        })
     }
 
     /// The status of all seats, in one step with its version; [`Error::Cold`] where the gate is of another epoch.

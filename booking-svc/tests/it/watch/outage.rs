@@ -171,3 +171,30 @@ async fn a_cold_gate_is_an_error_only_where_there_is_no_board() {
         reader.until(|reader| reader.position().epoch > 1 && !reader.stale).await;
     }
 }
+
+#[tokio::test]
+async fn a_damaged_key_is_the_trouble_of_one_event() {
+    let world = World::new().await;
+    let a = world.replica().await;
+    let witness = world.witness();
+    a.open_event("jazz", SEATS, Default::default()).await;
+    let mut jazz = Reader::begun(&a, "jazz").await;
+    for (seat, key) in ["log", "seats", "map", "meta"].into_iter().enumerate() {
+        a.open_event(key, SEATS, Default::default()).await;
+        let mut damaged = Reader::begun(&a, key).await;
+        let seat = seat as u32;
+        let place = if key == "meta" { String::from("te:{meta}:meta") } else { witness.key(key, key).await };
+        let _: u64 = witness.ask(&["DEL", &place]).await;
+        let _: u64 = witness.ask(&["SADD", &place, "no such thing"]).await;
+        if key != "map" {
+            damaged.until(|damaged| damaged.stale).await;
+        }
+        a.reserve("jazz", &format!("c{seat}"), "r", &[seat]).await.unwrap();
+        jazz.until_seat(seat, Held).await;
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(2) {
+            jazz.read().await.unwrap();
+            assert!(!jazz.stale, "for the {key} of another");
+        }
+    }
+}
