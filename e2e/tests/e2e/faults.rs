@@ -41,6 +41,10 @@ const HOLD_TTL: Duration = Duration::from_secs(2);
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 /// How long the changes may take with all those faults; far more than they need.
 const RUN_LIMIT: Duration = Duration::from_secs(240);
+/// Kinds of faults, each of which hits one side and then the other.
+const KINDS: usize = 6;
+/// At least, however quickly the changes are made: each kind on both sides.
+const FAULTS_MIN: usize = 2 * KINDS;
 const FAULT_EVERY: Duration = Duration::from_millis(700);
 /// Longer than a board may be cut off before its watchers are told.
 const BLACK_HOLE: Duration = Duration::from_millis(2_500);
@@ -60,7 +64,7 @@ async fn every_client_ends_with_what_the_stores_have() {
     load.spawn(block(callers.clone(), changes.clone(), done.clone()));
     let faults = async {
         let mut count = 0;
-        while changes.load(Ordering::Relaxed) < CHANGES {
+        while changes.load(Ordering::Relaxed) < CHANGES || count < FAULTS_MIN {
             fault(&stack, count).await;
             count += 1;
             sleep(FAULT_EVERY).await;
@@ -92,6 +96,8 @@ async fn every_client_ends_with_what_the_stores_have() {
     ));
     assert_eq!(sum(|tally| tally.gaps), 0, "changes join up on every socket");
     assert_eq!(sum(|tally| tally.diverged), 0, "no board differs from its checksum");
+    assert_eq!(sum(|tally| tally.set_back), 0, "nobody is taken back in time");
+    assert!(faults >= FAULTS_MIN, "each kind of fault on both sides: {faults}");
     assert!(sum(|tally| tally.compared) > 0 && sum(|tally| tally.changes) > 0);
 }
 
@@ -104,8 +110,8 @@ fn follower(stack: &Stack, number: usize) -> Follower {
 
 /// One fault after the other, each of every kind.
 async fn fault(stack: &Stack, count: usize) {
-    let side = count / 6 % 2;
-    match count % 6 {
+    let side = count / KINDS % 2;
+    match count % KINDS {
         0 => {
             stack.services[side].kill().await;
             sleep(FAULT_EVERY).await;

@@ -26,6 +26,8 @@ pub(crate) struct Tally {
     pub(crate) gaps: u64,
     /// Heartbeats whose checksum was another.
     pub(crate) diverged: u64,
+    /// Snapshots older than what the client had.
+    pub(crate) set_back: u64,
     /// Connections that were made.
     pub(crate) connections: u64,
 }
@@ -71,6 +73,8 @@ impl View {
         match frame {
             Frame::Snapshot(snapshot) => {
                 self.tally.snapshots += 1;
+                let at = self.position();
+                self.tally.set_back += u64::from(at.is_some_and(|at| Position::from(snapshot) < at));
                 match &mut self.board {
                     Some(board) => board.replace(snapshot.clone()),
                     None => self.board = Some(Board::new(snapshot.clone(), 0)),
@@ -101,5 +105,21 @@ impl View {
             Frame::Hello { .. } | Frame::Reply(_) | Frame::Reservation(_) | Frame::Goodbye { .. } => {}
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ticketengine::v1::SeatStates;
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_of_the_past_is_a_step_back() {
+        let mut view = View::default();
+        for (epoch, version, set_back) in [(1, 5, 0), (1, 5, 0), (1, 4, 1), (2, 1, 1), (1, 9, 2)] {
+            view.take(&Frame::Snapshot(SeatStates { epoch, version, packed: vec![0] })).unwrap();
+            assert_eq!(view.tally.set_back, set_back, "{epoch} {version}");
+        }
     }
 }
