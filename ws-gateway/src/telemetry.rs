@@ -62,7 +62,9 @@ mod tests {
 
     #[test]
     fn no_filter_brings_messages_into_the_log() {
-        for filter in ["trace", "info,tungstenite=trace", "tungstenite::protocol=trace,tokio_tungstenite=trace"] {
+        for filter in
+            ["trace", "info,tungstenite=trace", "tungstenite::protocol=trace,tokio_tungstenite=trace"]
+        {
             let lines = Lines::default();
             let written = lines.clone();
             let subscriber = tracing_subscriber::fmt()
