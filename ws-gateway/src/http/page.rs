@@ -22,6 +22,7 @@ use crate::{document::Document, limits::PAGE_FILES_KEPT_MAX};
 #[include = "*.png"]
 #[include = "*.webmanifest"]
 #[exclude = "*.test.js"]
+#[exclude = "testing/*"]
 #[exclude = "node_modules/*"]
 struct Web;
 
@@ -105,7 +106,10 @@ mod tests {
     #[test]
     fn tests_and_tools_are_not_served() {
         let wrong = |path: &str| {
-            path.ends_with(".test.js") || path.ends_with(".json") || path.contains("node_modules")
+            path.ends_with(".test.js")
+                || path.ends_with(".json")
+                || path.contains("testing/")
+                || path.contains("node_modules")
         };
         let found: Vec<_> = Web::iter().filter(|path| wrong(path)).collect();
         assert!(found.is_empty(), "{found:?}");

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
+import { test } from "node:test";
 import { COMMAND_MS_MAX, IN_FLIGHT_MAX, WAITING_MAX } from "./commands.js";
-import { FakeSocket, settled, start } from "./fake.test.js";
+import { FakeSocket, start } from "../testing/fake_socket.js";
+import { clock, settled } from "../testing/runtime.js";
 
-const tick = (ms) => mock.timers.tick(ms);
+const tick = (ms) => clock.tick(ms);
 const held = { reservation_id: "e.1.5", seat_ids: [1], state: "held", expires_in_ms: 60_000 };
 const ops = (socket) => socket.sent.map(({ op }) => op);
 const refused = (reason) => (error) => error.reason === reason;

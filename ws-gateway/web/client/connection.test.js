@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
-import { FakeSocket, bytes, settled, start } from "./fake.test.js";
+import { test } from "node:test";
+import { FakeSocket, bytes, start } from "../testing/fake_socket.js";
+import { clock, settled } from "../testing/runtime.js";
 import { crc32 } from "./board.js";
 
-const tick = (ms) => mock.timers.tick(ms);
+const tick = (ms) => clock.tick(ms);
 const query = (socket) => socket.url.searchParams.toString();
 
 test("a board comes and changes, in either encoding", () => {

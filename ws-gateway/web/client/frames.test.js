@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytes } from "./fake.test.js";
+import { bytes } from "../testing/fake_socket.js";
 import { decodeBinary, fromJson } from "./frames.js";
 import { WireError } from "./protobuf.js";
 

@@ -10,6 +10,7 @@ import { Board } from "./board.js";
 import { Commands } from "./commands.js";
 import { Emitter } from "./emitter.js";
 import { decodeBinary, fromJson } from "./frames.js";
+import { freshId } from "./ids.js";
 import { Link } from "./link.js";
 
 export { Board, SeatState } from "./board.js";
@@ -98,7 +99,7 @@ export class Connection {
      * @param {{seats: number[], requestId?: string}} order
      * @returns {Promise<{reservation: any, reservation_token: string}>}
      */
-    reserve({ seats, requestId = crypto.randomUUID() }) {
+    reserve({ seats, requestId = freshId() }) {
         return this.#mine(this.#commands.call("reserve", { request_id: requestId, seat_ids: seats }));
     }
 

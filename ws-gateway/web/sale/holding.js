@@ -1,5 +1,6 @@
 // The way from chosen seats to a booking: hold, extend, release, pay; and what went wrong on it.
 
+import { freshId } from "../client/ids.js";
 import { Memory } from "./memory.js";
 import { nearby } from "./near.js";
 
@@ -108,7 +109,7 @@ export class Holding {
         const last = this.#memory.order;
         // An order without an answer is the same order when it is asked for again.
         const same = last && last.seats.length === seats.length && last.seats.every((seat) => seats.includes(seat));
-        await this.#order(same ? last : { requestId: crypto.randomUUID(), seats });
+        await this.#order(same ? last : { requestId: freshId(), seats });
     }
 
     async #order(order) {
@@ -118,7 +119,7 @@ export class Holding {
         try {
             const { reservation, reservation_token: token } = await this.#sale.connection.reserve(order);
             memory.order = null;
-            const paymentReference = `demo-${crypto.randomUUID()}`;
+            const paymentReference = `demo-${freshId()}`;
             memory.hold = { reservationId: reservation.reservation_id, reservationToken: token, paymentReference };
             if (ALIVE.has(reservation.state)) this.#sale.choose([]);
             this.#heard(reservation, true);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { beforeEach, mock, test } from "node:test";
+import { beforeEach, test } from "node:test";
 import { Emitter } from "../client/emitter.js";
+import { clock, settled } from "../testing/runtime.js";
 import { CommandError } from "../client/commands.js";
 import { Holding } from "./holding.js";
 import { House } from "./house.js";
@@ -68,8 +69,7 @@ function sale() {
 }
 
 beforeEach(() => {
-    mock.timers.reset();
-    mock.timers.enable({ apis: ["setTimeout"] });
+    clock.install();
     Object.assign(memory(), { hold: null, order: null, bookings: [] });
 });
 
@@ -137,10 +137,10 @@ test("should the gateway not say so, it is asked", async () => {
     const one = sale();
     await one.holding.hold();
     one.connection.answers.follow = async () => ({ reservation: { ...held, state: "expired" } });
-    mock.timers.tick(61_499);
+    clock.tick(61_499);
     assert.equal(one.connection.calls.length, 1);
-    mock.timers.tick(1000);
-    await new Promise((resolve) => setImmediate(resolve));
+    clock.tick(1000);
+    await settled();
     assert.equal(one.holding.phase, "pick");
 });
 

@@ -1,7 +1,7 @@
-// A WebSocket that tests drive, and an encoder for what it receives. No tests of its own.
+// A WebSocket that tests drive, and an encoder for what it receives.
 
-import { mock } from "node:test";
-import { connect } from "./ticketengine.js";
+import { connect } from "../client/ticketengine.js";
+import { clock, settled } from "./runtime.js";
 
 /** The frames' fields, written by hand rather than by the code under test. */
 export const bytes = {
@@ -75,8 +75,7 @@ export class FakeSocket {
 /** Connects over fake sockets, with a fake clock. */
 export function start(options = {}) {
     FakeSocket.all = [];
-    mock.timers.reset();
-    mock.timers.enable({ apis: ["setTimeout"] });
+    clock.install();
     const connection = connect({
         origin: "https://gate.example",
         eventId: "e",
@@ -91,6 +90,3 @@ export function start(options = {}) {
     }
     return { connection, told };
 }
-
-/** Lets what is ready run. */
-export const settled = () => new Promise((resolve) => setImmediate(resolve));
