@@ -64,13 +64,18 @@ export function demoToken(customerId) {
     return ask("/v1/demo/token", { method: "POST", headers: { "content-type": "application/json" }, body });
 }
 
-/** @param {string} token @returns {string | null} the customer that a token names; null where it is none */
-export function customerOf(token) {
+/**
+ * What a token says of itself; nothing is verified here.
+ * @param {string} token
+ * @returns {{customerId: string, expiresAtMs: number | null} | null} null where it is no token
+ */
+export function claimsOf(token) {
     try {
         const payload = token.trim().split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
         const text = new TextDecoder().decode(Uint8Array.from(atob(payload), (letter) => letter.charCodeAt(0)));
-        const { sub } = JSON.parse(text);
-        return typeof sub === "string" && sub ? sub : null;
+        const { sub, exp } = JSON.parse(text);
+        if (typeof sub !== "string" || !sub) return null;
+        return { customerId: sub, expiresAtMs: Number.isFinite(exp) ? exp * 1000 : null };
     } catch {
         return null;
     }

@@ -89,9 +89,11 @@ export class Connection {
     }
 
     /** Identifies the customer; again with a new token. @returns {Promise<{customer_id: string}>} */
-    authenticate(token) {
+    async authenticate(token) {
+        const reply = await this.#commands.call("authenticate", { token });
+        // Not before: after a refusal the gateway keeps the customer of before, and so do we.
         this.#token = token;
-        return this.#commands.call("authenticate", { token });
+        return reply;
     }
 
     /**

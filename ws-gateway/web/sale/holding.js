@@ -1,28 +1,19 @@
 // The way from chosen seats to a booking: hold, extend, release, pay; and what went wrong on it.
 
+import { Backoff } from "../client/backoff.js";
 import { freshId } from "../client/ids.js";
+import { duration } from "../format.js";
 import { Memory } from "./memory.js";
 import { nearby } from "./near.js";
+import { ALIVE, asBooking, recall, withoutCancelled } from "./recall.js";
+import { SAYS, inWords } from "./says.js";
 
 /** After a hold should have ended, how long to wait for the gate to say so, in milliseconds. */
 const END_GRACE_MS = 1500;
-/** Reservations that are not over. */
-const ALIVE = new Set(["held", "confirming"]);
 /** Answers after which the same order may still have succeeded: it is asked for again, not anew. */
-const UNKNOWN = new Set(["NO_ANSWER", "CLOSED", "DISCONNECTED"]);
-
-const SAYS = {
-    HOLD_EXPIRED: "Your hold has ended, and the seats are on sale again.",
-    HOLD_RELEASED: "These seats were released already.",
-    SEAT_LOST: "A seat was sold to somebody else at the last moment. Nothing was booked, and you are not charged.",
-    CUSTOMER_LIMIT: "That is more than one customer can have for this event.",
-    EXTENSION_LIMIT: "This hold can not be extended any further.",
-    CONFIRM_IN_PROGRESS: "The payment is being decided. One moment, please.",
-    SALE_NOT_OPEN: "The sale is not open.",
-    GATE_REBUILDING: "The box office is starting again. Please try once more in a moment.",
-    OVERLOADED: "Many people are buying right now. Please try once more.",
-    NO_ANSWER: "There was no answer in time. Try once more: nothing is held or paid twice.",
-};
+const UNKNOWN = new Set(["NO_ANSWER", "DISCONNECTED"]);
+/** Answers after which there is no hold any more. */
+const ENDED = new Set(["HOLD_EXPIRED", "HOLD_RELEASED", "SEAT_LOST"]);
 
 export class Holding {
     /** "pick", "asking" (for a hold), "held", "paying" (the form), "confirming" or "booked" */
@@ -31,24 +22,33 @@ export class Holding {
     reservation = null;
     /** When the hold ends, by `performance.now()`. */
     endsAt = 0;
-    /** What the visitor has to know and can act on. @type {{kind: string, text: string, groups?: any[]} | null} */
+    /**
+     * What the visitor has to know and can act on: `groups` of seats nearby, or `again` after a sign-in.
+     * @type {{kind: string, text: string, groups?: any[], again?: () => void} | null}
+     */
     alert = null;
     /** The booking that was just made. */
     booking = null;
     busy = false;
     #sale;
     #timer = null;
+    #retry = null;
+    #backoff = new Backoff();
+    /** Whose order and hold these are. They outlive a token that is refused. @type {string | undefined} */
+    #customer;
+    /** Of this tab's hold, whatever other tabs hold. @type {import("./memory.js").Hold | null} */
+    #proof = null;
 
     /** @param {import("./sale.js").Sale} sale */
     constructor(sale) {
         this.#sale = sale;
+        this.#customer = sale.identity?.customerId;
         sale.connection.on("reservation", (reservation) => this.#heard(reservation));
         sale.connection.on("unauthenticated", () => this.#strange());
     }
 
     get #memory() {
-        const { event, identity } = this.#sale;
-        return identity && new Memory(event.event_id, identity.customerId);
+        return this.#customer === undefined ? null : new Memory(this.#sale.event.event_id, this.#customer);
     }
 
     /** Seats of the hold. @returns {number[]} */
@@ -60,7 +60,7 @@ export class Holding {
         return this.reservation !== null && ALIVE.has(this.reservation.state);
     }
 
-    /** @returns {any[]} */
+    /** Made on this device. @returns {any[]} */
     get bookings() {
         return this.#memory?.bookings ?? [];
     }
@@ -73,14 +73,27 @@ export class Holding {
         return Math.max(0, this.endsAt - performance.now());
     }
 
+    /** How long a hold lasts, or this one if that is longer. */
+    get wholeMs() {
+        return Math.max(this.#ttlMs, this.reservation?.expires_in_ms ?? 0, 1);
+    }
+
+    get #ttlMs() {
+        return this.#sale.event.sales_settings.hold_ttl_ms;
+    }
+
     get extendable() {
         const { extend_limit_at_ms: limit, expires_at_ms: end } = this.reservation;
         return end < limit - 500;
     }
 
-    /** Somebody else buys now: what the one before holds stays theirs. */
-    forget() {
+    /** Somebody buys now: what another one before holds stays theirs. @param {string} customerId */
+    enter(customerId) {
+        if (customerId === this.#customer) return;
         clearTimeout(this.#timer);
+        clearTimeout(this.#retry);
+        this.#customer = customerId;
+        this.#proof = null;
         Object.assign(this, { reservation: null, booking: null, alert: null, busy: false });
         this.#enter("pick");
     }
@@ -88,17 +101,24 @@ export class Holding {
     /** After a reload or a sign-in: the order, hold and bookings of before. */
     async restore() {
         const memory = this.#memory;
+        const mine = this.#same();
         if (!memory) return;
+        clearTimeout(this.#retry);
         if (memory.bookings.length) this.#tell();
-        const { hold, order } = memory;
-        if (hold) {
-            try {
-                const { reservation } = await this.#sale.connection.follow(hold.reservationId, hold.reservationToken);
-                this.#heard(reservation, true);
-            } catch (error) {
-                if (error.code === "NOT_FOUND" || error.code === "PERMISSION_DENIED") memory.hold = null;
+        try {
+            const found = await recall(this.#sale.connection, memory, this.#proof?.reservationId ?? memory.tab);
+            const other = this.active && this.#proof.reservationId !== found?.hold.reservationId;
+            if (found && mine() && !other) {
+                this.#proof ??= found.hold;
+                this.#heard(found.reservation, true);
             }
-        } else if (order) await this.#order(order);
+            if (mine() && this.phase === "pick" && this.#fresh(memory.order)) await this.#order(memory.order);
+            if (await withoutCancelled(this.#sale.connection, memory)) this.#tell();
+        } catch (error) {
+            if (!mine() || error.reason === "CLOSED") return;
+            if (error.code === "UNAUTHENTICATED") this.#strange();
+            else this.#later(() => this.restore());
+        }
     }
 
     /** Asks for the seats that are chosen, all or none. */
@@ -108,40 +128,72 @@ export class Holding {
         this.booking = null;
         const last = this.#memory.order;
         // An order without an answer is the same order when it is asked for again.
-        const same = last && last.seats.length === seats.length && last.seats.every((seat) => seats.includes(seat));
-        await this.#order(same ? last : { requestId: freshId(), seats });
+        const same = this.#fresh(last) && last.seats.length === seats.length && last.seats.every((one) => seats.includes(one));
+        await this.#order(same ? last : { requestId: freshId(), seats, askedAtMs: Date.now() });
+    }
+
+    /** After the hold time an order is forgotten: asked for again, it would be a hold that nobody wants any more. */
+    #fresh(order) {
+        return order !== null && Math.abs(Date.now() - order.askedAtMs) < this.#ttlMs;
     }
 
     async #order(order) {
         const memory = this.#memory;
+        const mine = this.#same();
+        const { requestId, seats } = order;
         memory.order = order;
         this.#enter("asking");
         try {
-            const { reservation, reservation_token: token } = await this.#sale.connection.reserve(order);
+            const { reservation, reservation_token: token } = await this.#sale.connection.reserve({ requestId, seats });
             memory.order = null;
-            const paymentReference = `demo-${freshId()}`;
-            memory.hold = { reservationId: reservation.reservation_id, reservationToken: token, paymentReference };
-            if (ALIVE.has(reservation.state)) this.#sale.choose([]);
-            this.#heard(reservation, true);
+            const hold = {
+                reservationId: reservation.reservation_id,
+                reservationToken: token,
+                paymentReference: `demo-${freshId()}`,
+                heldAtMs: Date.now(),
+            };
+            memory.keep(hold);
+            if (mine()) this.#took(hold, reservation);
         } catch (error) {
-            if (!UNKNOWN.has(error.reason)) memory.order = null;
-            this.#enter("pick");
-            this.#refused(error, order.seats);
+            if (mine()) this.#orderFailed(error, order, memory);
         }
     }
 
-    #refused(error, seats) {
+    #took(hold, reservation) {
+        this.#backoff.reset();
+        this.#proof = hold;
+        this.alert = null;
+        if (ALIVE.has(reservation.state)) {
+            this.#sale.choose([]);
+            this.#memory.tab = hold.reservationId;
+        }
+        this.#heard(reservation, true);
+        if (this.active) this.#sale.say(`Your seats are held for ${duration(this.remainingMs)}.`, "alert");
+    }
+
+    #orderFailed(error, order, memory) {
+        if (UNKNOWN.has(error.reason) && this.#fresh(order)) {
+            // Its seats may be ours: until that is known nobody else took them.
+            this.#alarm(SAYS.ASKING_AGAIN);
+            return this.#later(() => this.#order(order));
+        }
+        // Signed in again, the same order is asked for.
+        const again = error.code === "UNAUTHENTICATED" || error.reason === "CLOSED";
+        if (!again) memory.order = null;
+        this.#enter("pick");
+        if (error.reason === "SEAT_UNAVAILABLE") this.#taken(error, order.seats);
+        else this.#failed(error, () => this.hold(order.seats));
+    }
+
+    #taken(error, seats) {
         const { board, house, selection } = this.#sale;
-        if (error.reason === "SEAT_UNAVAILABLE") {
-            const named = error.seats.map(({ seat_id: seat }) => seat);
-            const taken = named.length ? named : seats.filter((seat) => board.get(seat) !== 0);
-            this.#sale.choose([...selection].filter((seat) => !taken.includes(seat)));
-            const verb = taken.length === 1 ? "was" : "were";
-            const what = taken.length ? house.names(taken) : "A seat";
-            const rest = seats.length > taken.length ? " Nothing is held yet." : "";
-            this.lose(taken, seats, `Somebody was faster: ${what} ${verb} taken a moment ago.${rest}`);
-        } else if (error.code === "UNAUTHENTICATED") this.#strange();
-        else this.#warn(error);
+        const named = error.seats.map(({ seat_id: seat }) => seat);
+        const taken = named.length ? named : seats.filter((seat) => board.get(seat) !== 0);
+        this.#sale.choose([...selection].filter((seat) => !taken.includes(seat)));
+        const verb = taken.length === 1 ? "was" : "were";
+        const what = taken.length ? house.names(taken) : "A seat";
+        const rest = seats.length > taken.length ? " Nothing is held yet." : "";
+        this.lose(taken, seats, `Somebody was faster: ${what} ${verb} taken a moment ago.${rest}`);
     }
 
     /**
@@ -160,36 +212,32 @@ export class Holding {
     }
 
     async extend() {
-        await this.#act("extend", ({ reservationId, reservationToken }) =>
-            this.#sale.connection.extend(reservationId, reservationToken),
-        );
+        const done = await this.#act("extend", () => this.extend());
+        if (done) this.#sale.say(`Your seats are held for ${duration(this.remainingMs)} from now.`, "alert");
     }
 
     async release() {
-        const done = await this.#act("release", ({ reservationId, reservationToken }) =>
-            this.#sale.connection.release(reservationId, reservationToken),
-        );
+        const done = await this.#act("release", () => this.release());
         if (done) this.#sale.say("Your seats are released. No hard feelings.", "plain");
     }
 
     /** Pays with what stands in for a payment provider: its reference is all that the engine hears of a payment. */
     async pay() {
-        const hold = this.#memory.hold;
+        const hold = this.#proof;
+        const memory = this.#memory;
+        if (!this.active || !hold) return;
         this.alert = null;
         this.#enter("confirming");
         try {
             const { connection } = this.#sale;
-            const { booking } = await connection.confirm(
-                hold.reservationId,
-                hold.paymentReference,
-                hold.reservationToken,
-            );
-            this.#booked(booking);
+            const { reservationId, paymentReference, reservationToken } = hold;
+            const { booking } = await connection.confirm(reservationId, paymentReference, reservationToken);
+            this.#booked(booking, memory, hold);
         } catch (error) {
-            if (!this.active) return;
+            if (!this.active || this.#proof?.reservationId !== hold.reservationId) return;
             this.#enter("held");
-            this.#warn(error);
-            if (["HOLD_EXPIRED", "HOLD_RELEASED", "SEAT_LOST"].includes(error.reason)) this.#over();
+            this.#failed(error, () => this.pay());
+            if (ENDED.has(error.reason)) this.#over();
         }
     }
 
@@ -213,43 +261,54 @@ export class Holding {
     }
 
     dismiss() {
+        // Not wanted any more.
+        if (this.alert?.again && this.phase === "pick") this.#memory.order = null;
         this.alert = null;
         this.#tell();
     }
 
-    async #act(name, call) {
-        if (this.busy) return false;
+    async #act(op, again) {
+        const hold = this.#proof;
+        const memory = this.#memory;
+        if (this.busy || !hold) return false;
+        const mine = this.#same();
         this.busy = true;
         this.alert = null;
         this.#tell();
         try {
-            const memory = this.#memory;
-            const { reservation, reservation_token: token } = await call(memory.hold);
-            // A longer hold has a new proof.
-            if (token && memory.hold) memory.hold = { ...memory.hold, reservationToken: token };
+            const { reservation, reservation_token: token } = await this.#sale.connection[op](
+                hold.reservationId,
+                hold.reservationToken,
+            );
+            if (!mine()) return false;
             this.busy = false;
+            // A longer hold has a new proof.
+            if (token && this.#proof?.reservationId === hold.reservationId) {
+                this.#proof = { ...hold, reservationToken: token };
+                memory.keep(this.#proof);
+            }
             this.#heard(reservation, true);
             return true;
         } catch (error) {
+            if (!mine()) return false;
             this.busy = false;
-            this.#warn(error);
-            if (["HOLD_EXPIRED", "HOLD_RELEASED"].includes(error.reason)) this.#over();
+            this.#failed(error, again);
+            if (ENDED.has(error.reason) && this.#proof?.reservationId === hold.reservationId) this.#over();
             return false;
         }
     }
 
     /** What became of the hold, from a reply or because the gateway says so. */
     #heard(reservation, asked = false) {
-        const known = this.reservation?.reservation_id ?? this.#memory?.hold?.reservationId;
-        if (known !== undefined && known !== reservation.reservation_id) return;
-        const { state } = reservation;
+        const { reservation_id: id, customer_id: customer, state } = reservation;
+        if (customer !== this.#customer || id !== this.#proof?.reservationId) return;
         if (ALIVE.has(state)) {
             this.reservation = reservation;
             this.endsAt = performance.now() + reservation.expires_in_ms;
             const paying = this.phase === "paying" || this.phase === "confirming";
             this.#enter(paying ? this.phase : "held");
             this.#watch();
-        } else if (state === "booked") this.#booked(asBooking(reservation, this.#memory?.hold));
+        } else if (state === "booked") this.#booked(asBooking(reservation, this.#proof), this.#memory, this.#proof);
         else if (this.active || asked) {
             const reasons = { expired: "HOLD_EXPIRED", lost: "SEAT_LOST" };
             if (reasons[state]) this.#alarm(SAYS[reasons[state]]);
@@ -257,20 +316,23 @@ export class Holding {
         }
     }
 
-    #booked(booking) {
-        const memory = this.#memory;
+    #booked(booking, memory, hold) {
         const others = memory.bookings.filter(({ booking_id: id }) => id !== booking.booking_id);
         memory.bookings = [booking, ...others];
+        memory.drop(hold.reservationId);
+        if (this.#proof?.reservationId !== hold.reservationId) return this.#tell();
         this.booking = booking;
         this.alert = null;
         this.#over("booked");
         this.#sale.say(`Booked. Your number is ${booking.booking_id}.`, "alert");
     }
 
+    /** Of this tab's hold only: another tab has its own. */
     #over(phase = "pick") {
         clearTimeout(this.#timer);
+        if (this.#proof) this.#memory.drop(this.#proof.reservationId);
+        this.#proof = null;
         this.reservation = null;
-        if (this.#memory) this.#memory.hold = null;
         this.#enter(phase);
     }
 
@@ -278,28 +340,41 @@ export class Holding {
     #watch() {
         clearTimeout(this.#timer);
         this.#timer = setTimeout(() => {
-            const hold = this.#memory?.hold;
+            const hold = this.#proof;
             if (!this.active || !hold) return;
             this.#sale.connection.follow(hold.reservationId, hold.reservationToken).then(
                 ({ reservation }) => this.#heard(reservation, true),
-                ({ code }) => code === "NOT_FOUND" && this.#over(),
+                ({ code }) => code === "NOT_FOUND" && this.#proof === hold && this.#over(),
             );
         }, this.remainingMs + END_GRACE_MS);
     }
 
-    #strange() {
+    /** @returns {() => boolean} whether it is still the same customer who buys */
+    #same() {
+        const customer = this.#customer;
+        return () => this.#customer === customer;
+    }
+
+    #later(act) {
+        clearTimeout(this.#retry);
+        this.#retry = setTimeout(act, this.#backoff.next());
+    }
+
+    /** The hold stays: it is there again after a sign-in. */
+    #strange(again) {
+        const mine = this.#same();
         this.#sale.signOut();
-        this.#alarm("Please sign in again: your sign-in is not valid any more.");
+        const text = "Please sign in again: your sign-in is not valid any more.";
+        this.#alarm(text, { kind: "sign-in", again: () => mine() && again?.() });
     }
 
-    #warn(error) {
-        const { limit, has } = error.metadata ?? {};
-        const more = error.reason === "CUSTOMER_LIMIT" && limit ? ` The limit is ${limit}, and you have ${has}.` : "";
-        this.#alarm((SAYS[error.reason] ?? error.message ?? "That did not work.") + more);
+    #failed(error, again) {
+        if (error.code === "UNAUTHENTICATED") this.#strange(again);
+        else this.#alarm(inWords(error));
     }
 
-    #alarm(text) {
-        this.alert = { kind: "warning", text };
+    #alarm(text, more = { kind: "warning" }) {
+        this.alert = { ...more, text };
         this.#tell();
         this.#sale.say(text, "alert");
     }
@@ -313,21 +388,4 @@ export class Holding {
         this.#sale.emit("own", { seats: [] });
         this.#sale.emit("update");
     }
-}
-
-/** A booking as it would have been answered: the hold was confirmed in another tab, or the answer was lost. */
-function asBooking(reservation, hold) {
-    const { reservation_id, event_id, customer_id, seat_ids, total_minor, currency } = reservation;
-    const reference = hold?.paymentReference ?? "";
-    return {
-        booking_id: reservation_id,
-        event_id,
-        customer_id,
-        seat_ids,
-        total_minor,
-        currency,
-        state: "confirmed",
-        payment_reference: reference,
-        created_at_ms: Date.now(),
-    };
 }

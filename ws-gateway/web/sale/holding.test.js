@@ -34,7 +34,7 @@ function sale() {
         seat_count: 6,
         sections: [{ name: "A", first_seat: 0, rows: [{ label: "1", first_seat: 0, seats }] }],
     };
-    const event = { event_id: "e", price_categories: [{ name: "one", price_minor: 100 }] };
+    const event = { event_id: "e", price_categories: [{ name: "one", price_minor: 100 }], sales_settings: { hold_ttl_ms: 60_000 } };
     const states = new Array(6).fill(0);
     const connection = Object.assign(new Emitter(), {
         calls: [],
@@ -70,7 +70,8 @@ function sale() {
 
 beforeEach(() => {
     clock.install();
-    Object.assign(memory(), { hold: null, order: null, bookings: [] });
+    for (const { reservationId } of memory().holds) memory().drop(reservationId);
+    Object.assign(memory(), { order: null, bookings: [], tab: null });
 });
 
 test("a hold is remembered with its proof, and follows after a reload", async () => {
@@ -78,7 +79,7 @@ test("a hold is remembered with its proof, and follows after a reload", async ()
     await first.holding.hold();
     assert.equal(first.holding.phase, "held");
     assert.deepEqual([...first.selection], []);
-    assert.equal(memory().hold.reservationToken, "proof");
+    assert.equal(memory().holds[0].reservationToken, "proof");
     assert.equal(memory().order, null);
 
     const second = sale();
@@ -87,12 +88,14 @@ test("a hold is remembered with its proof, and follows after a reload", async ()
     assert.deepEqual(second.holding.seats, [1, 2]);
 });
 
-test("an order without an answer is asked for again as the same order, after a reload too", async () => {
+test("an order without an answer is repeated by itself as the same order, after a reload too", async () => {
     const first = sale();
     first.connection.answers.reserve = () => refused("NO_ANSWER");
     await first.holding.hold();
-    assert.equal(first.holding.phase, "pick");
-    await first.holding.hold();
+    assert.equal(first.holding.phase, "asking", "its seats may be ours");
+    assert.match(first.holding.alert.text, /keep asking/);
+    clock.tick(500);
+    await settled();
     const second = sale();
     await second.holding.restore();
     const orders = [...first.connection.calls, ...second.connection.calls].map(([, { requestId }]) => requestId);
@@ -101,9 +104,102 @@ test("an order without an answer is asked for again as the same order, after a r
     assert.equal(second.holding.phase, "held");
 });
 
-test("another choice is another order", async () => {
+test("after the hold time an order is forgotten", async (t) => {
     const one = sale();
     one.connection.answers.reserve = () => refused("NO_ANSWER");
+    await one.holding.hold();
+    const later = Date.now() + 61_000;
+    t.mock.method(Date, "now", () => later);
+    const second = sale();
+    await second.holding.restore();
+    assert.deepEqual(second.connection.calls, []);
+    clock.tick(500);
+    await settled();
+    assert.equal(one.holding.phase, "pick");
+    await one.holding.hold();
+    assert.equal(new Set(one.connection.calls.map(([, { requestId }]) => requestId)).size, 2);
+});
+
+test("two tabs of one customer: each pays, releases and loses its own hold", async () => {
+    const other = { ...held, reservation_id: "e.1.9", seat_ids: [4] };
+    const [a, b] = [sale(), sale()];
+    b.connection.answers.reserve = async () => ({ reservation: other, reservation_token: "other proof" });
+    await a.holding.hold();
+    await b.holding.hold([4]);
+    a.connection.answers.confirm = async () => ({ booking: { booking_id: "e.1.5", seat_ids: [1, 2] } });
+    await a.holding.pay();
+    assert.deepEqual(a.connection.calls.at(-1)[1].slice(0, 1), ["e.1.5"]);
+    assert.deepEqual(memory().holds.map(({ reservationId }) => reservationId), ["e.1.9"]);
+    b.connection.answers.release = async () => ({ reservation: { ...other, state: "released" } });
+    await b.holding.release();
+    assert.deepEqual(b.connection.calls.at(-1), ["release", ["e.1.9", "other proof"]]);
+    assert.equal(b.holding.phase, "pick");
+});
+
+test("a refused token keeps the hold, and goes on after a sign-in", async () => {
+    for (const op of ["confirm", "extend", "release"]) {
+        const one = sale();
+        one.signOut = () => (one.identity = null);
+        await one.holding.hold();
+        one.connection.answers[op] = () => Promise.reject(new CommandError({ code: "UNAUTHENTICATED" }));
+        const act = op === "confirm" ? "pay" : op;
+        await one.holding[act]();
+        assert.equal(one.holding.phase, "held", op);
+        assert.equal(one.holding.alert.kind, "sign-in");
+        assert.deepEqual(one.holding.seats, [1, 2]);
+        one.identity = { customerId: "alice" };
+        one.holding.enter("alice");
+        one.connection.answers[op] = async () => ({
+            booking: { booking_id: "e.1.5", seat_ids: [1, 2] },
+            reservation: held,
+        });
+        one.holding.alert.again();
+        await settled();
+        assert.equal(one.connection.calls.filter(([name]) => name === op).length, 2);
+    }
+});
+
+test("another customer has neither the order nor the hold of the one before", async () => {
+    const one = sale();
+    let answer;
+    one.connection.answers.reserve = () => new Promise((resolve) => (answer = resolve));
+    const order = one.holding.hold();
+    one.holding.enter("bob");
+    answer({ reservation: held, reservation_token: "proof" });
+    await order;
+    one.connection.emit("reservation", held);
+    assert.equal(one.holding.phase, "pick");
+    assert.deepEqual(new Memory("e", "bob").holds, []);
+    assert.equal(memory().holds.length, 1, "still theirs");
+});
+
+test("a restore that fails is tried again", async () => {
+    await sale().holding.hold();
+    const one = sale();
+    one.connection.answers.follow = () => refused("NO_ANSWER");
+    await one.holding.restore();
+    assert.equal(one.holding.phase, "pick");
+    one.connection.answers.follow = async () => ({ reservation: held });
+    clock.tick(500);
+    await settled();
+    assert.equal(one.holding.phase, "held");
+});
+
+test("a booking that was cancelled elsewhere is no ticket any more", async () => {
+    memory().bookings = [{ booking_id: "e.1.3", seat_ids: [0] }, { booking_id: "e.1.4", seat_ids: [5] }];
+    const one = sale();
+    one.connection.answers.follow = async () => {
+        const [, [id]] = [null, [one.connection.calls.at(-1)[1]].flat()];
+        return { reservation: { ...held, reservation_id: id, state: id === "e.1.3" ? "cancelled" : "booked" } };
+    };
+    await one.holding.restore();
+    assert.deepEqual(one.holding.bookings.map(({ booking_id: id }) => id), ["e.1.4"]);
+    assert.equal(one.holding.seatsOwned, 1);
+});
+
+test("another choice is another order", async () => {
+    const one = sale();
+    one.connection.answers.reserve = () => refused("OVERLOADED");
     await one.holding.hold();
     await one.holding.hold([1, 3]);
     const [a, b] = one.connection.calls.map(([, { requestId }]) => requestId);
@@ -130,7 +226,7 @@ test("the gateway says that the hold has ended", async () => {
     one.connection.emit("reservation", { ...held, state: "expired" });
     assert.equal(one.holding.phase, "pick");
     assert.match(one.holding.alert.text, /ended/);
-    assert.equal(memory().hold, null);
+    assert.deepEqual(memory().holds, []);
 });
 
 test("should the gateway not say so, it is asked", async () => {
@@ -170,5 +266,5 @@ test("an extension brings a new proof", async () => {
     await one.holding.hold();
     one.connection.answers.extend = async () => ({ reservation: held, reservation_token: "newer" });
     await one.holding.extend();
-    assert.equal(memory().hold.reservationToken, "newer");
+    assert.equal(memory().holds[0].reservationToken, "newer");
 });

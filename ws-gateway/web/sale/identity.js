@@ -1,6 +1,6 @@
 // Who buys: a token from the address, from an earlier visit, or from the gateway's demo sign-in.
 
-import { customerOf, demoToken } from "../api.js";
+import { claimsOf, demoToken } from "../api.js";
 import { identity } from "./memory.js";
 
 /** Tokens that do not say when they end are asked for again after this time, in milliseconds. */
@@ -24,26 +24,35 @@ export function known() {
     if (!token) return identity.get();
     // The address is shown, kept in the history and sent to friends: a token has no place in it.
     history.replaceState(null, "", location.pathname + location.search);
-    return take(token);
+    const found = take(token);
+    if (found) keep(found);
+    return found;
 }
 
 /**
  * @param {string} token
- * @param {number} [lifetimeMs]
+ * @param {object} [more]
+ * @param {number} [more.lifetimeMs] where that is known; else the token's own end counts
+ * @param {boolean} [more.demo] a new one can be had
  * @returns {import("./memory.js").Identity | null} null where it is no token
  */
-export function take(token, lifetimeMs = TOKEN_MS_DEFAULT) {
-    const customerId = customerOf(token);
-    if (customerId === null) return null;
-    const found = { token: token.trim(), customerId, expiresAtMs: Date.now() + lifetimeMs - TOKEN_MARGIN_MS };
-    identity.set(found);
-    return found;
+export function take(token, { lifetimeMs, demo = false } = {}) {
+    const claims = claimsOf(token);
+    if (claims === null) return null;
+    const ownEnd = claims.expiresAtMs ?? Date.now() + TOKEN_MS_DEFAULT;
+    const endMs = lifetimeMs === undefined ? ownEnd : Date.now() + lifetimeMs;
+    return { token: token.trim(), customerId: claims.customerId, expiresAtMs: endMs - TOKEN_MARGIN_MS, demo };
 }
 
-/** Signs in where the gateway has demo customers. @param {string} name */
+/** For later visits. @param {import("./memory.js").Identity} found */
+export function keep(found) {
+    identity.set(found);
+}
+
+/** A token where the gateway has demo customers. @param {string} name */
 export async function demo(name) {
     const { token, expires_in_s: seconds } = await demoToken(name);
-    return take(token, seconds * 1000);
+    return take(token, { lifetimeMs: seconds * 1000, demo: true });
 }
 
 /** The token is refused, or somebody else wants to buy. */

@@ -4,7 +4,11 @@ import { Emitter } from "../client/emitter.js";
 import { SeatState, connect } from "../client/ticketengine.js";
 import { Kind } from "../map/glyphs.js";
 import { Holding } from "./holding.js";
-import { forget } from "./identity.js";
+import { demo, forget, keep } from "./identity.js";
+
+/** The least and the most time between two tokens, in milliseconds; timers can not wait for longer than 24 days. */
+const RENEW_MS_MIN = 5_000;
+const RENEW_MS_MAX = 20 * 86_400_000;
 
 /**
  * Tells: `update` (something of the panel) · `seats` {seats} (states changed) · `own` (own seats changed) ·
@@ -17,6 +21,8 @@ export class Sale extends Emitter {
     wanted = new Set();
     /** Whether there was a board to look at. */
     ready = false;
+    #renewal = null;
+    #own = null;
 
     /**
      * @param {import("./house.js").House} house
@@ -37,6 +43,12 @@ export class Sale extends Emitter {
         this.connection.on("snapshot", ({ seats }) => this.#changed(seats, true));
         this.connection.on("change", ({ seats }) => this.#changed(seats, false));
         this.connection.on("state", () => this.emit("connection"));
+        this.#renew();
+    }
+
+    emit(type, detail) {
+        if (type === "own") this.#own = null;
+        super.emit(type, detail);
     }
 
     get limit() {
@@ -71,8 +83,13 @@ export class Sale extends Emitter {
         return this.own.get(seat) ?? this.board.get(seat);
     }
 
-    /** Own seats by what they are. @returns {Map<number, number>} */
+    /** Own seats by what they are, until the next `own`. @returns {Map<number, number>} */
     get own() {
+        this.#own ??= this.#ownSeats();
+        return this.#own;
+    }
+
+    #ownSeats() {
         const own = new Map();
         for (const { seat_ids: seats } of this.holding.bookings) for (const seat of seats) own.set(seat, Kind.BOOKED);
         for (const seat of this.selection) own.set(seat, Kind.SELECTED);
@@ -80,12 +97,13 @@ export class Sale extends Emitter {
         return own;
     }
 
-    /** Takes a seat into the selection or out of it. */
+    /** Takes a seat into the selection or out of it, or says why not. @returns {boolean} whether it did */
     toggle(seat) {
-        if (this.selection.has(seat)) return this.choose([...this.selection].filter((other) => other !== seat));
-        const why = this.#refusal(seat);
-        if (why) return this.say(why, "quiet");
-        this.choose([...this.selection, seat]);
+        const { selection } = this;
+        const why = selection.has(seat) ? null : this.#refusal(seat);
+        if (why) this.say(why, "quiet");
+        else this.choose(selection.has(seat) ? [...selection].filter((other) => other !== seat) : [...selection, seat]);
+        return why === null;
     }
 
     #refusal(seat) {
@@ -125,20 +143,49 @@ export class Sale extends Emitter {
         return this.wanted.size === 0 || this.wanted.has(this.house.category[seat]);
     }
 
-    /** @param {import("./memory.js").Identity} identity */
+    /**
+     * The identity is taken once the gateway takes its token.
+     * @param {import("./memory.js").Identity} identity
+     */
     async signIn(identity) {
-        const other = this.identity && this.identity.customerId !== identity.customerId;
-        this.identity = identity;
-        if (other) this.holding.forget();
-        this.emit("update");
         await this.connection.authenticate(identity.token);
+        this.#identify(identity);
+        this.holding.enter(identity.customerId);
+        this.emit("own", { seats: [] });
+        this.emit("update");
         await this.holding.restore();
     }
 
     signOut() {
+        clearTimeout(this.#renewal);
         forget();
         this.identity = null;
         this.emit("update");
+    }
+
+    #identify(identity) {
+        this.identity = identity;
+        keep(identity);
+        this.#renew();
+    }
+
+    /** A demo customer gets a new token before the old one ends; a shop's own is the shop's to renew. */
+    #renew() {
+        clearTimeout(this.#renewal);
+        const { identity } = this;
+        if (!identity?.demo) return;
+        const wait = Math.max(RENEW_MS_MIN, identity.expiresAtMs - Date.now());
+        this.#renewal = setTimeout(async () => {
+            try {
+                const renewed = await demo(identity.customerId);
+                if (this.identity !== identity) return;
+                await this.connection.authenticate(renewed.token);
+                if (this.identity === identity) this.#identify(renewed);
+            } catch {
+                // Without a new token the next command is refused, and the visitor is asked.
+                if (this.identity === identity) this.#renew();
+            }
+        }, Math.min(wait, RENEW_MS_MAX));
     }
 
     say(text, kind = "plain") {

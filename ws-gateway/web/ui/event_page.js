@@ -55,8 +55,8 @@ function build(root, sale) {
     main.append(area);
     const map = new SeatMap(canvas, sale.house, model(sale), {
         pick: (seat) => {
-            sale.toggle(seat);
-            announce(describe(sale, seat));
+            // A refusal was said already.
+            if (sale.toggle(seat)) announce(describe(sale, seat));
         },
         hover: tip.show,
         focus: (seat) => announce(describe(sale, seat)),
@@ -143,6 +143,11 @@ function follow(sale, { map }) {
     const wake = () => document.visibilityState === "visible" && sale.connection.wake();
     document.addEventListener("visibilitychange", wake);
     window.addEventListener("online", wake);
+    // Another tab bought something.
+    window.addEventListener("storage", () => {
+        sale.emit("own", { seats: [] });
+        sale.emit("update");
+    });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaintGlyphs);
     setInterval(async () => {
         if (document.visibilityState !== "visible") return;

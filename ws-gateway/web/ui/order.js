@@ -67,7 +67,17 @@ function alert(sale, tools) {
         { testid: "alert", role: "alert", "data-kind": told.kind },
         h("div.said", {}, h("p", {}, told.text), close),
         told.groups ? suggestions(sale, told, tools) : null,
+        told.kind === "sign-in" ? signInAgain(sale, told, tools) : null,
     );
+}
+
+function signInAgain(sale, { again }, { signIn }) {
+    const act = async () => {
+        if (!(await signIn())) return;
+        if (sale.holding.alert?.kind === "sign-in") sale.holding.dismiss();
+        again();
+    };
+    return h("button.secondary.take", { type: "button", testid: "sign-in-again", onclick: act }, "Sign in");
 }
 
 function suggestions(sale, { groups }, tools) {

@@ -1,6 +1,6 @@
 // The dialog that asks who buys.
 
-import { demo, forget, guestName, take } from "../sale/identity.js";
+import { demo, guestName, take } from "../sale/identity.js";
 import { h, icon } from "./dom.js";
 
 /** @param {import("../sale/sale.js").Sale} sale */
@@ -96,7 +96,6 @@ export class SignIn {
             try {
                 await this.#finish(identity);
             } catch (error) {
-                forget();
                 problem.textContent = error.message;
             }
         };
