@@ -30,11 +30,12 @@ export class Board {
 
     /**
      * @param {object} [options]
-     * @param {Range[]} [options.watched] the only seats that are watched, ascending; all where absent
+     * @param {Range[]} [options.watched] the only seats that are watched; all where absent
      * @param {Range[]} [options.ranges] count free seats in these, ascending and apart from each other
      */
     constructor({ watched, ranges = [] } = {}) {
-        this.#watched = watched;
+        // As on the wire: by seat id.
+        this.#watched = watched && [...watched].sort((a, b) => a.first - b.first);
         this.#ranges = ranges;
         /** @type {{epoch: number, version: number} | null} what the states are of; null before the first snapshot */
         this.position = null;

@@ -57,7 +57,7 @@ export class Commands {
      * @returns {Promise<any>} the reply
      */
     call(op, fields, { first = false } = {}) {
-        if (this.#pending.size >= WAITING_MAX) {
+        if (!first && this.#pending.size >= WAITING_MAX) {
             return Promise.reject(failure("RESOURCE_EXHAUSTED", "OVERLOADED", "too many commands wait for an answer"));
         }
         const id = `c${this.#next++}`;

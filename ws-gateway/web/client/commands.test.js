@@ -144,3 +144,26 @@ test("a refused token is told, and watching goes on", async () => {
     assert.equal(connection.state.state, "live");
     connection.close();
 });
+
+test("many that wait keep nobody from being known again", async () => {
+    const { connection, told } = start({ token: "t" });
+    const waiting = Array.from({ length: WAITING_MAX }, (_, seat) => connection.reserve({ seats: [seat] }));
+    const socket = FakeSocket.last.hello();
+    await settled();
+    assert.deepEqual(ops(socket), ["authenticate"]);
+    assert.ok(!told.some(([type]) => type === "unauthenticated"));
+    connection.close();
+    await Promise.allSettled(waiting);
+});
+
+test("a token that was not refused is tried again over another socket", async () => {
+    const { connection, told } = start({ token: "t" });
+    let socket = FakeSocket.last.hello();
+    await socket.reply("authenticate", { error: { code: "UNAVAILABLE", reason: "OVERLOADED", message: "later" } });
+    assert.equal(connection.state.reason, "not authenticated");
+    assert.equal(told.filter(([type]) => type === "unauthenticated").length, 0);
+    tick(500);
+    socket = FakeSocket.last.hello();
+    assert.equal(socket.sent[0].token, "t");
+    connection.close();
+});

@@ -75,12 +75,16 @@ test("after a gap nothing but a snapshot is taken", () => {
 });
 
 test("a broken frame ends the connection, with its position kept", () => {
-    const { connection } = start();
-    FakeSocket.last.hello().snapshot(1, 5, "0000");
-    FakeSocket.last.onmessage({ data: "{" });
-    tick(500);
-    assert.equal(query(FakeSocket.last), "epoch=1&version=5");
-    connection.close();
+    const broken = ["{", "null", "7", "{}", '{"type":"snapshot"}', '{"type":"changes","free":7}', '{"type":"reservation"}'];
+    for (const data of broken) {
+        const { connection } = start();
+        FakeSocket.last.hello().snapshot(1, 5, "0000");
+        FakeSocket.last.onmessage({ data });
+        assert.equal(connection.state.state, "reconnecting", data);
+        tick(500);
+        assert.equal(query(FakeSocket.last), "epoch=1&version=5");
+        connection.close();
+    }
 });
 
 test("2.5 heartbeats of silence are a broken connection", () => {
@@ -165,5 +169,36 @@ test("sections are asked for by name", () => {
         ],
     });
     assert.deepEqual(FakeSocket.last.url.searchParams.getAll("section"), ["Box 1", "Ü&"]);
+    connection.close();
+});
+
+test("closed by a listener it stays closed", () => {
+    const heartbeat = { type: "heartbeat", epoch: 1, version: 5, checksum: crc32(Uint8Array.of(0)), as_of_ms: 0 };
+    const says = {
+        snapshot: (socket) => socket.snapshot(1, 5, "0000"),
+        change: (socket) => socket.json({ type: "changes", epoch: 1, after_version: 5, version: 6, held: [1] }),
+        state: (socket) => socket.drop(),
+    };
+    for (const [type, say] of Object.entries(says)) {
+        const { connection } = start();
+        const socket = FakeSocket.last.hello();
+        if (type !== "snapshot") socket.snapshot(1, 5, "0000");
+        if (type === "change") socket.json({ ...heartbeat, stale: true });
+        connection.on(type, () => connection.close());
+        say(socket);
+        assert.equal(connection.state.state, "closed", type);
+        tick(60_000);
+        assert.equal(FakeSocket.all.length, 1, type);
+    }
+});
+
+test("sections may be given in any order", () => {
+    const sections = [
+        { name: "B", first: 4, count: 2 },
+        { name: "A", first: 0, count: 2 },
+    ];
+    const { connection } = start({ sections });
+    FakeSocket.last.hello().snapshot(1, 5, "0012");
+    assert.deepEqual([0, 1, 4, 5].map((seat) => connection.board.get(seat)), [0, 0, 1, 2]);
     connection.close();
 });

@@ -12,6 +12,19 @@ import { Reader, WireError } from "./protobuf.js";
  */
 
 /**
+ * Decodes whatever a socket says. Fails where that can not be read.
+ * @param {string | ArrayBuffer} data
+ * @returns {any} a shared frame, a private one as it is, or null
+ */
+export function decode(data) {
+    if (typeof data !== "string") return decodeBinary(new Uint8Array(data));
+    const json = JSON.parse(data);
+    if (typeof json?.type !== "string") throw new WireError("a frame without a type");
+    if (json.type === "reservation" && !json.reservation?.reservation_id) throw new WireError("news of nothing");
+    return fromJson(json) ?? json;
+}
+
+/**
  * Decodes a `WatchSeatsResponse`.
  * @param {Uint8Array} bytes
  * @returns {Snapshot | Changes | Heartbeat | null} null for a kind that we do not know
@@ -92,7 +105,9 @@ export function fromJson(json) {
             return { type, epoch, version, packed: packDigits(json.states) };
         case "changes": {
             const { after_version: afterVersion, free = [], held = [], sold = [], blocked = [] } = json;
-            return { type, epoch, afterVersion, version, lists: [free, held, sold, blocked] };
+            const lists = [free, held, sold, blocked];
+            if (!lists.every(Array.isArray)) throw new WireError("changes that are no lists");
+            return { type, epoch, afterVersion, version, lists };
         }
         case "heartbeat": {
             const { checksum, as_of_ms: asOfMs, stale = false } = json;

@@ -1,6 +1,6 @@
 // One socket from its opening to its end, with the watches that notice a dead one.
 
-import { WireError } from "./protobuf.js";
+import { decode } from "./frames.js";
 
 /** From the first byte to hello, in milliseconds. */
 export const HELLO_MS_MAX = 10_000;
@@ -11,8 +11,7 @@ const CLOSED_BY_PAGE = 1000;
 
 /**
  * @typedef {object} Listener
- * @property {(json: any) => void} text
- * @property {(bytes: Uint8Array) => void} binary
+ * @property {(frame: any) => void} frame
  * @property {(end: {code: number, reason: string, opened: boolean}) => void} end called once
  */
 
@@ -64,13 +63,13 @@ export class Link {
     #message(data) {
         if (!this.#listener) return;
         this.#heard();
+        let frame;
         try {
-            if (typeof data === "string") this.#listener.text(JSON.parse(data));
-            else this.#listener.binary(new Uint8Array(data));
-        } catch (error) {
-            if (!(error instanceof SyntaxError || error instanceof WireError)) throw error;
-            this.#end(CLOSED_BY_PAGE, "a frame that can not be read");
+            frame = decode(data);
+        } catch {
+            return this.#end(CLOSED_BY_PAGE, "a frame that can not be read");
         }
+        this.#listener.frame(frame);
     }
 
     #heard() {

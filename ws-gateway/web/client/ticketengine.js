@@ -9,7 +9,6 @@ import { Backoff } from "./backoff.js";
 import { Board } from "./board.js";
 import { Commands } from "./commands.js";
 import { Emitter } from "./emitter.js";
-import { decodeBinary, fromJson } from "./frames.js";
 import { freshId } from "./ids.js";
 import { Link } from "./link.js";
 
@@ -23,6 +22,8 @@ const CLOSE_FOR_GOOD_MAX = 4999;
 const REFUSALS_BEFORE_ASKING = 2;
 /** Reservations that are followed again after a reconnect: the gateway keeps no more. */
 const OWN_MAX = 8;
+/** What is wrong with a token itself. */
+const REFUSED = new Set(["UNAUTHENTICATED", "INVALID_ARGUMENT"]);
 const ENDED = new Set(["booked", "released", "expired", "cancelled", "lost"]);
 
 /**
@@ -30,8 +31,8 @@ const ENDED = new Set(["booked", "released", "expired", "cancelled", "lost"]);
  * @property {string} eventId
  * @property {string} [origin] of the gateway, such as https://tickets.example; default: the page's
  * @property {string} [url] the whole ws: or wss: address of the event's seats instead
- * @property {{name: string, first: number, count: number}[]} [sections] watch only these
- * @property {import("./board.js").Range[]} [ranges] count free seats in these: `board.free(index)`
+ * @property {{name: string, first: number, count: number}[]} [sections] watch only these, in any order
+ * @property {import("./board.js").Range[]} [ranges] count free seats in these, ascending and apart: `board.free(index)`
  * @property {"bin" | "json"} [encoding] default bin
  * @property {string} [token] of a customer, for commands
  * @property {typeof globalThis.WebSocket} [WebSocket] where the runtime has none
@@ -67,6 +68,9 @@ export class Connection {
     #state = { state: "connecting" };
     /** Whether the board is what the gateway has, as of its position: else only a snapshot helps. */
     #whole = false;
+    /** Whether this link takes commands, and whether it has shown a fresh board: both make it a success. */
+    #greeted = false;
+    #fresh = false;
 
     /** @param {Options} options */
     constructor(options) {
@@ -161,11 +165,11 @@ export class Connection {
         clearTimeout(this.#timer);
         this.#timer = null;
         this.#goodbye = null;
+        this.#greeted = this.#fresh = false;
         if (this.#backoff.attempt === 0) this.#tell({ state: "connecting" });
         const { WebSocket = globalThis.WebSocket, encoding = "bin" } = this.#options;
         this.#link = new Link(this.#url(), `ticketengine.v1.${encoding}`, WebSocket, {
-            text: (json) => this.#text(json),
-            binary: (bytes) => this.#shared(decodeBinary(bytes)),
+            frame: (frame) => this.#frame(frame),
             end: (end) => this.#broken(end),
         });
     }
@@ -183,23 +187,23 @@ export class Connection {
         return address.href;
     }
 
-    #text(json) {
-        switch (json.type) {
+    #frame(frame) {
+        switch (frame?.type) {
             case "hello":
-                this.#hello(json);
+                this.#hello(frame);
                 break;
             case "reply":
-                this.#commands.reply(json);
+                this.#commands.reply(frame);
                 break;
             case "reservation":
-                this.#remember(json.reservation, this.#own.get(json.reservation.reservation_id));
-                this.#events.emit("reservation", json.reservation);
+                this.#remember(frame.reservation, this.#own.get(frame.reservation.reservation_id));
+                this.#events.emit("reservation", frame.reservation);
                 break;
             case "goodbye":
-                this.#goodbye = json;
+                this.#goodbye = frame;
                 break;
             default:
-                this.#shared(fromJson(json));
+                this.#shared(frame);
         }
     }
 
@@ -210,12 +214,16 @@ export class Connection {
         try {
             if (this.#token) await this.#commands.call("authenticate", { token: this.#token }, { first: true });
         } catch (error) {
-            if (error.reason === "DISCONNECTED") return;
+            if (link !== this.#link) return;
+            // Whoever could not say so has not refused the token: another try may do better.
+            if (!REFUSED.has(error.code)) return link.close("not authenticated");
             this.#token = undefined;
             this.#events.emit("unauthenticated", { error });
         }
         if (link !== this.#link) return;
         this.#commands.ready();
+        this.#greeted = true;
+        if (this.#fresh) this.#backoff.reset();
         if (this.#token) this.#followOwn();
     }
 
@@ -255,7 +263,8 @@ export class Connection {
         if (this.#whole && !frame.stale && !this.board.verify(frame)) return this.#resync("checksum");
         if (frame.stale) this.#tell({ state: "stale", asOfMs: frame.asOfMs });
         else if (this.#whole) {
-            this.#backoff.reset();
+            this.#fresh = true;
+            if (this.#greeted) this.#backoff.reset();
             this.#live(true);
         }
     }
@@ -287,6 +296,8 @@ export class Connection {
             retryInMs,
             reason: goodbye?.reason ?? reason,
         });
+        // A listener may have closed it.
+        if (this.#state.state === "closed") return;
         this.#timer = setTimeout(() => this.#open(), retryInMs);
         if (this.#refusals >= REFUSALS_BEFORE_ASKING && (await this.#eventGone())) this.#end("EVENT_NOT_FOUND");
     }
@@ -312,6 +323,8 @@ export class Connection {
     }
 
     #tell(state) {
+        // Closed is for good, also when a listener of the frame at hand did it.
+        if (this.#state.state === "closed") return;
         this.#state = state;
         this.#events.emit("state", state);
     }
