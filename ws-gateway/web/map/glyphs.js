@@ -1,9 +1,13 @@
 // How a seat looks: each state has a shape of its own, so that nobody needs colours to tell them apart.
 
+import { edgeOn } from "./palette.js";
+
 /** The radius of a seat by its width. */
 export const RADIUS = 0.42;
 /** Below this radius, in pixels, marks can not be seen: a state is a size and a grey then. */
 const MARKS_FROM = 4;
+/** Below this radius a line round a seat would be all of it. */
+const EDGE_FROM = 2.5;
 
 /** What a seat is to the one who looks. The first four are the states on the wire. */
 export const Kind = Object.freeze({ FREE: 0, HELD: 1, SOLD: 2, BLOCKED: 3, SELECTED: 4, MINE: 5, BOOKED: 6 });
@@ -49,14 +53,14 @@ function speck(context, { x, y }, radius, colour) {
     context.fillRect(x - radius, y - radius, radius * 2, radius * 2);
 }
 
-function free(context, place, { colour, dotted }) {
+function free(context, place, { colour, dotted }, { section }) {
     const { x, y, radius } = place;
     disc(context, place, radius, colour);
-    if (radius < MARKS_FROM) return;
-    context.strokeStyle = "rgb(0 0 0 / 0.22)";
-    context.lineWidth = Math.max(0.5, radius * 0.06);
+    if (radius < EDGE_FROM) return;
+    context.strokeStyle = edgeOn(colour, section);
+    context.lineWidth = Math.max(0.75, radius * 0.1);
     context.stroke();
-    if (!dotted) return;
+    if (!dotted || radius < MARKS_FROM) return;
     context.beginPath();
     context.arc(x, y - radius * 0.64, Math.max(1, radius * 0.2), 0, 2 * Math.PI);
     context.fillStyle = "#ffffff";

@@ -41,10 +41,47 @@ export function categoryLooks(categories) {
     return new Map(categories.map(look));
 }
 
+const BLACK = "#101418";
+const WHITE = "#ffffff";
+/** What marks need at least to be seen (WCAG 2.2, 1.4.11). */
+const CONTRAST_MIN = 3;
+
+/** How well two colours can be told apart: 1 to 21, as WCAG counts it. */
+export function contrast(a, b) {
+    const [dark, light] = [luminance(a), luminance(b)].sort((one, other) => one - other);
+    return (light + 0.05) / (dark + 0.05);
+}
+
 /** Black or white, whichever is read better on a colour. */
 export function inkOn(colour) {
-    const [red, green, blue] = channels(colour);
-    return red * 0.299 + green * 0.587 + blue * 0.114 > 140 ? "#101418" : "#ffffff";
+    return contrast(colour, BLACK) >= contrast(colour, WHITE) ? BLACK : WHITE;
+}
+
+const edges = new Map();
+
+/**
+ * The line round a seat, as far from its colour as the ground asks for.
+ * @param {string} colour of the seat
+ * @param {string} ground around it
+ * @returns {string}
+ */
+export function edgeOn(colour, ground) {
+    const key = `${colour} ${ground}`;
+    if (!edges.has(key)) {
+        const ink = inkOn(ground);
+        let part = 0.1;
+        while (part < 1 && contrast(mix(colour, ink, part), ground) < CONTRAST_MIN) part += 0.1;
+        edges.set(key, mix(colour, ink, Math.min(1, part)));
+    }
+    return edges.get(key);
+}
+
+function luminance(colour) {
+    const [red, green, blue] = channels(colour).map((value) => {
+        const part = value / 255;
+        return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
 /** @param {number} part of `b`, 0 to 1 */

@@ -35,14 +35,21 @@ export function icon(name) {
 }
 
 /**
- * Puts new content in, and the focus back on what had it, found by its test id.
+ * Puts new content in, and the focus back on what had it, found by its test id. Where that is gone or disabled, on the
+ * heading: else the next Tab would begin at the top of the page.
  * @param {HTMLElement} parent
  * @param {...(Node | string | null | undefined | false)} children
  */
 export function fill(parent, ...children) {
-    const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.testid : undefined;
+    const focused = parent.contains(document.activeElement) ? document.activeElement : null;
+    const id = focused?.dataset.testid;
     parent.replaceChildren(...children.flat().filter(Boolean));
-    if (focused !== undefined) parent.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();
+    if (!focused) return;
+    const again = id === undefined ? null : parent.querySelector(`[data-testid="${CSS.escape(id)}"]`);
+    if (again && !again.disabled) return again.focus();
+    const heading = parent.querySelector("h2, h3");
+    heading?.setAttribute("tabindex", "-1");
+    heading?.focus();
 }
 
 /**

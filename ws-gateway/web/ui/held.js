@@ -8,29 +8,28 @@ import { seatList } from "./picking.js";
 /** From here on the clock is worth a second look, in milliseconds. */
 const SOON_MS = 20_000;
 
-/** The time that is left, which is told to the second. @param {import("../sale/holding.js").Holding} holding */
+/** The time that is left, as of now: `tick` moves it on. @param {import("../sale/holding.js").Holding} holding */
 function clock(holding) {
     const time = h("strong.clock", { testid: "countdown", role: "timer" });
-    const bar = h("i", {});
-    const whole = Math.max(holding.remainingMs, 1000);
-    const element = h("div.countdown", {}, h("div.bar", {}, bar), h("span", {}, "Yours for"), time);
-    const tick = () => {
-        if (!element.isConnected && element.seen) return clearInterval(timer);
-        element.seen = element.isConnected;
-        const left = holding.remainingMs;
-        time.textContent = left > 0 ? duration(left) : "ending …";
-        element.classList.toggle("soon", left < SOON_MS);
-        bar.style.transform = `scaleX(${Math.min(1, left / whole)})`;
-    };
-    const timer = setInterval(tick, 250);
-    tick();
+    const element = h("div.countdown", {}, h("div.bar", {}, h("i", {})), h("span", {}, "Yours for"), time);
+    tick(element, holding);
     return element;
+}
+
+/**
+ * @param {HTMLElement} element the clock
+ * @param {{remainingMs: number, wholeMs: number}} holding
+ */
+export function tick(element, { remainingMs: left, wholeMs: whole }) {
+    element.querySelector(".clock").textContent = left > 0 ? duration(left) : "ending …";
+    element.classList.toggle("soon", left < SOON_MS);
+    element.querySelector(".bar i").style.transform = `scaleX(${Math.min(1, left / whole)})`;
 }
 
 /**
  * @param {import("../sale/sale.js").Sale} sale
  * @param {Map<number, any>} looks
- * @param {{show: (seats: number[]) => void}} page
+ * @param {{show: (seats: number[]) => void, signed: (act: () => void) => void}} page `signed` acts after a sign-in
  * @returns {Node[]}
  */
 export function held(sale, looks, page) {
@@ -56,14 +55,14 @@ export function held(sale, looks, page) {
                     type: "button",
                     testid: "extend",
                     disabled: busy || !holding.extendable,
-                    onclick: () => holding.extend(),
+                    onclick: () => page.signed(() => holding.extend()),
                 },
                 icon("clock"),
                 holding.extendable ? "More time" : "No more time",
             ),
             h(
                 "button.secondary",
-                { type: "button", testid: "release", disabled: busy, onclick: () => holding.release() },
+                { type: "button", testid: "release", disabled: busy, onclick: () => page.signed(() => holding.release()) },
                 icon("close"),
                 "Let go",
             ),
@@ -74,9 +73,10 @@ export function held(sale, looks, page) {
 /**
  * The form that stands in for a payment provider. Nothing of a card is asked for, kept or sent.
  * @param {import("../sale/sale.js").Sale} sale
+ * @param {{signed: (act: () => void) => void}} page
  * @returns {Node[]}
  */
-export function payment(sale) {
+export function payment(sale, page) {
     const { holding } = sale;
     const { reservation, seats, phase } = holding;
     const total = price(reservation.total_minor, reservation.currency);
@@ -91,7 +91,7 @@ export function payment(sale) {
     const submit = (event) => {
         event.preventDefault();
         if (new FormData(event.target).get("card") === "refused") holding.refusePayment();
-        else holding.pay();
+        else page.signed(() => holding.pay());
     };
     return [
         h(

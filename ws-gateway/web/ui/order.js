@@ -2,7 +2,7 @@
 
 import { counted, duration, price } from "../format.js";
 import { fill, h, icon } from "./dom.js";
-import { held, payment } from "./held.js";
+import { held, payment, tick } from "./held.js";
 import { picking } from "./picking.js";
 import { booked } from "./ticket.js";
 
@@ -13,18 +13,30 @@ import { booked } from "./ticket.js";
  */
 export function order(sale, looks, page) {
     const element = h("section.order", { testid: "order", "aria-label": "Your order" });
-    const hold = () => holdSeats(sale, page);
-    const tools = { ...page, hold, party: { size: Math.min(2, sale.limit) }, redraw: () => draw() };
+    const signed = async (act) => {
+        if (sale.identity || (await page.signIn())) await act();
+    };
+    const hold = () => signed(() => sale.holding.hold());
+    const tools = { ...page, signed, hold, party: { size: Math.min(2, sale.limit) }, redraw: () => draw() };
+    const said = h("div.part", {});
+    const body = h("div.part", {});
+    element.append(said, body);
+    let told = null;
     const draw = () => {
-        const { phase } = sale.holding;
+        const { phase, alert: now } = sale.holding;
         element.dataset.phase = phase;
-        fill(element, alert(sale, tools), ...content(sale, looks, tools));
+        // Only where it changed: screen readers read an alert that is put in, each time.
+        if (now !== told) fill(said, alert(sale, tools));
+        told = now;
+        fill(body, ...content(sale, looks, tools));
         sale.emit("layout");
     };
     sale.on("update", draw);
-    // The way from "soon" to "open", and its clock.
     setInterval(() => {
-        const clock = element.querySelector("[data-until]");
+        const countdown = body.querySelector(".countdown");
+        if (countdown) tick(countdown, sale.holding);
+        // The way from "soon" to "open", and its clock.
+        const clock = body.querySelector("[data-until]");
         if (!clock) return;
         const left = Number(clock.dataset.until) - Date.now();
         if (left > 0) clock.textContent = duration(left);
@@ -40,17 +52,12 @@ function content(sale, looks, tools) {
             return held(sale, looks, tools);
         case "paying":
         case "confirming":
-            return payment(sale);
+            return payment(sale, tools);
         case "booked":
             return booked(sale, tools.show);
         default:
             return picking(sale, looks, tools);
     }
-}
-
-async function holdSeats(sale, { signIn }) {
-    if (!sale.identity && !(await signIn())) return;
-    await sale.holding.hold();
 }
 
 /** What went wrong, and what can be done about it. */
@@ -91,7 +98,7 @@ function suggestions(sale, { groups }, tools) {
             {},
             h(
                 "button.where",
-                { type: "button", "aria-label": `Show ${house.names(seats)}`, onclick: () => tools.show(seats) },
+                { type: "button", testid: `show-group-${index}`, "aria-label": `Show ${house.names(seats)}`, onclick: () => tools.show(seats) },
                 h("b", {}, house.names(seats)),
                 h("span", {}, `${side}${price(house.total(seats), event.currency)}`),
             ),
@@ -107,10 +114,9 @@ function suggestions(sale, { groups }, tools) {
     );
 }
 
-async function takeSeats(sale, seats, { signIn, show }) {
+async function takeSeats(sale, seats, { signed, show }) {
     sale.holding.dismiss();
     sale.choose(seats);
     show(seats);
-    if (!sale.identity && !(await signIn())) return;
-    await sale.holding.hold(seats);
+    await signed(() => sale.holding.hold(seats));
 }

@@ -134,7 +134,7 @@ export function seatList(sale, looks, seats, { kind = Kind.FREE, remove, show } 
             show
                 ? h(
                       "button.where",
-                      { type: "button", "aria-label": `Show ${name}`, onclick: () => show([seat]) },
+                      { type: "button", testid: `show-${seat}`, "aria-label": `Show ${name}`, onclick: () => show([seat]) },
                       where,
                   )
                 : h("span.where", {}, where),

@@ -32,25 +32,24 @@ export function pill(sale) {
 
 /** The banner over the map, while what it shows may be old. @param {import("../sale/sale.js").Sale} sale */
 export function banner(sale) {
-    const text = h("span", {});
+    const text = h("span", { role: "status" });
+    // Not a part of what is read out: it changes each second.
+    const when = h("span", {});
     const again = h(
         "button.link",
         { type: "button", testid: "reconnect", onclick: () => sale.connection.wake() },
         "Try now",
     );
-    const element = h("div.banner", { testid: "banner", role: "status", hidden: true }, icon("wave"), text, again);
+    const element = h("div.banner", { testid: "banner", hidden: true }, icon("wave"), h("span", {}, text, when), again);
     let timer = null;
     let nextTry = 0;
     const write = () => {
         const { state, reason } = sale.connection.state;
-        again.hidden = state !== "reconnecting";
-        if (state === "stale") text.textContent = "Live updates are delayed. What you see may be a few moments old.";
-        else if (state === "closed") text.textContent = closedBecause(reason);
-        else if (state === "reconnecting") {
-            const wait = nextTry - performance.now();
-            const when = wait > 1000 ? `Next try in ${duration(wait)}.` : "Trying now …";
-            text.textContent = `Reconnecting. Your seats are safe. ${when}`;
-        }
+        again.hidden = when.hidden = state !== "reconnecting";
+        const words = sentence(state, reason);
+        if (text.textContent !== words) text.textContent = words;
+        const wait = nextTry - performance.now();
+        when.textContent = wait > 1000 ? ` Next try in ${duration(wait)}.` : " Trying now …";
     };
     const show = () => {
         const { state, retryInMs = 0 } = sale.connection.state;
@@ -71,6 +70,11 @@ export function banner(sale) {
     sale.on("connection", show);
     show();
     return element;
+}
+
+function sentence(state, reason) {
+    if (state === "stale") return "Live updates are delayed. What you see may be a few moments old.";
+    return state === "closed" ? closedBecause(reason) : "Reconnecting. Your seats are safe.";
 }
 
 function closedBecause(reason) {

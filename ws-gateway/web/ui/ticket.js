@@ -1,7 +1,7 @@
 // Bookings, as tickets.
 
 import { counted, price } from "../format.js";
-import { h, icon } from "./dom.js";
+import { fill, h, icon } from "./dom.js";
 
 /**
  * @param {import("../sale/sale.js").Sale} sale
@@ -25,7 +25,7 @@ export function ticket({ house, event }, booking, show) {
             h("div", {}, h("small", {}, "Booking number"), h("code", { testid: "booking-id" }, id)),
             h("div.right", {}, h("small", {}, counted(seats.length, "seat")), h("b", {}, price(total, currency))),
         ),
-        h("button.link", { type: "button", onclick: () => show(seats) }, "Show on the map"),
+        h("button.link", { type: "button", testid: `show-${id}`, onclick: () => show(seats) }, "Show on the map"),
     );
 }
 
@@ -49,14 +49,14 @@ export function booked(sale, show) {
     ];
 }
 
-/** Bookings of before. @param {import("../sale/sale.js").Sale} sale */
+/** Bookings of before, made on this device: others do not know them. @param {import("../sale/sale.js").Sale} sale */
 export function tickets(sale, show) {
     const element = h("section.mine", { testid: "bookings", hidden: true });
     const draw = () => {
         const { bookings, booking } = sale.holding;
         const others = bookings.filter(({ booking_id: id }) => id !== booking?.booking_id);
         element.hidden = others.length === 0;
-        element.replaceChildren(h("h2", {}, "Your tickets"), ...others.map((one) => ticket(sale, one, show)));
+        fill(element, h("h2", {}, "Your tickets"), ...others.map((one) => ticket(sale, one, show)));
     };
     sale.on("update", draw);
     draw();
