@@ -2,7 +2,7 @@
 // that a frame is never kept waiting for 18,000 seats.
 
 import { RADIUS, drawSeat } from "./glyphs.js";
-import { mix } from "./palette.js";
+import { inkOn, mix } from "./palette.js";
 import { PAD } from "./outlines.js";
 
 /** Seat widths in CSS pixels between which sections turn into seats. */
@@ -94,7 +94,7 @@ export class Painting {
             if (x < -size || y < -size || x > this.canvas.width + size || y > this.canvas.height + size) continue;
             context.globalAlpha = 1;
             context.beginPath();
-            context.arc(x, y, this.radius * (house.accessible[seat] ? 1.2 : 1) + this.ratio / 2, 0, 2 * Math.PI);
+            context.arc(x, y, this.radius * (house.accessible[seat] ? 1.24 : 1.06) + this.ratio / 2, 0, 2 * Math.PI);
             context.fillStyle = this.#fill(house.section(seat));
             context.fill();
             context.globalAlpha = seatsPart(this.pitch);
@@ -171,14 +171,15 @@ export class Painting {
         context.strokeStyle = this.#style.colours.sectionLine;
         context.lineWidth = pad + (2 * this.ratio) / scale;
         context.stroke(path);
-        context.strokeStyle = context.fillStyle = this.#fill(section);
+        const fill = this.#fill(section);
+        context.strokeStyle = context.fillStyle = fill;
         context.lineWidth = pad;
         context.stroke(path);
         context.fill(path);
         if (!looks.get(section.category).dotted || seatsPart(this.pitch) === 1) return;
         // The second mark of a colour that stands for two prices.
         context.globalAlpha = (1 - seatsPart(this.pitch)) * 0.6;
-        context.fillStyle = this.#dots(scale);
+        context.fillStyle = this.#dots(scale, inkOn(inkOn(fill)));
         context.fill(path);
         context.globalAlpha = 1;
     }
@@ -187,12 +188,12 @@ export class Painting {
         return sectionFill(section, this.#plan, this.#style.colours.section, seatsPart(this.pitch));
     }
 
-    /** Dots of the same size on every screen. */
-    #dots(scale) {
+    /** Dots of the same size on every screen, in the colour that the names are not in. */
+    #dots(scale, colour) {
         const tile = document.createElement("canvas");
         tile.width = tile.height = Math.round(7 * this.ratio);
         const context = tile.getContext("2d");
-        context.fillStyle = this.#style.colours.section;
+        context.fillStyle = colour;
         context.arc(tile.width / 2, tile.height / 2, tile.width * 0.16, 0, 2 * Math.PI);
         context.fill();
         const pattern = context.createPattern(tile, "repeat");
