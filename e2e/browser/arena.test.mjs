@@ -10,6 +10,11 @@ const run = `${Date.now().toString(36)}`;
 const TIMEOUT_MS = 240_000;
 const CUSTOMERS = 5_000;
 const SALE_S = 30;
+/** So much of the house is taken after the sale, at least. */
+const TAKEN_MIN = 0.4;
+/** A frame that takes longer, in milliseconds, is a halt that is seen; so many of all frames may, on a busy machine. */
+const LONG_FRAME_MS = 250;
+const LONG_FRAMES_MAX = 0.05;
 
 let browser;
 let gateway;
@@ -29,9 +34,17 @@ test("the map follows a flash sale and can be looked at on each screen", { timeo
     const watcher = await Visitor.arrive(browser, `watcher-${run}`);
     await watcher.open(gateway, event);
     const before = await watcher.page.evaluate(() => window.ticketengine.position);
+    await watcher.page.evaluate(watchFrames, LONG_FRAME_MS);
     await sell(event, CUSTOMERS, SALE_S);
+    const frames = await watcher.page.evaluate(() => window.framesSeen);
+    assert.ok(frames.all > SALE_S, `the map stands still: ${frames.all} frames`);
+    const long = `${frames.long} of ${frames.all} frames took more than ${LONG_FRAME_MS} ms`;
+    assert.ok(frames.long <= frames.all * LONG_FRAMES_MAX, long);
     await watcher.until("what was sold", (start) => window.ticketengine.position.version > start.version + 50, before);
-    assert.match(await watcher.by("free-total").textContent(), /free/);
+    const [free, seats] = await watcher.page.evaluate(countFree);
+    assert.ok(free <= seats * (1 - TAKEN_MIN), `${free} of ${seats} seats are still free`);
+    const said = await watcher.by("free-total").textContent();
+    assert.match(said, /^[\d,.]+ of [\d,.]+ free$/);
     await watcher.shot("arena-desktop");
     await watcher.leave();
 
@@ -56,3 +69,25 @@ test("the list of events is a page of its own", { timeout: TIMEOUT_MS }, async (
     await visitor.live();
     await visitor.leave();
 });
+
+/** In the page: counts frames, and those that kept the visitor waiting. */
+function watchFrames(longMs) {
+    const seen = { all: 0, long: 0 };
+    window.framesSeen = seen;
+    let last = performance.now();
+    const frame = (now) => {
+        seen.all += 1;
+        if (now - last > longMs) seen.long += 1;
+        last = now;
+        requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+}
+
+/** In the page: free seats, and all. */
+function countFree() {
+    const { board, seatCount } = window.ticketengine;
+    let free = 0;
+    for (let seat = 0; seat < seatCount; seat += 1) free += board.get(seat) === 0 ? 1 : 0;
+    return [free, seatCount];
+}
