@@ -47,6 +47,11 @@ export function fill(parent, ...children) {
     if (!focused) return;
     const again = id === undefined ? null : parent.querySelector(`[data-testid="${CSS.escape(id)}"]`);
     if (again && !again.disabled) return again.focus();
+    focusHeading(parent);
+}
+
+/** Where the focus goes when what had it is gone. @param {HTMLElement} parent */
+export function focusHeading(parent) {
     const heading = parent.querySelector("h2, h3");
     heading?.setAttribute("tabindex", "-1");
     heading?.focus();

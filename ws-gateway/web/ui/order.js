@@ -1,7 +1,7 @@
 // The order: one card that goes along from choosing to the ticket.
 
 import { counted, duration, price } from "../format.js";
-import { fill, h, icon } from "./dom.js";
+import { fill, focusHeading, h, icon } from "./dom.js";
 import { held, payment, tick } from "./held.js";
 import { picking } from "./picking.js";
 import { booked } from "./ticket.js";
@@ -14,7 +14,11 @@ import { booked } from "./ticket.js";
 export function order(sale, looks, page) {
     const element = h("section.order", { testid: "order", "aria-label": "Your order" });
     const signed = async (act) => {
-        if (sale.identity || (await page.signIn())) await act();
+        const asked = !sale.identity;
+        if (asked && !(await page.signIn())) return;
+        await act();
+        // The dialog gives the focus back to a button that was drawn anew meanwhile.
+        if (asked && document.activeElement === document.body) focusHeading(body);
     };
     const hold = () => signed(() => sale.holding.hold());
     const tools = { ...page, signed, hold, party: { size: Math.min(2, sale.limit) }, redraw: () => draw() };
