@@ -75,7 +75,15 @@ test("after a gap nothing but a snapshot is taken", () => {
 });
 
 test("a broken frame ends the connection, with its position kept", () => {
-    const broken = ["{", "null", "7", "{}", '{"type":"snapshot"}', '{"type":"changes","free":7}', '{"type":"reservation"}'];
+    const broken = [
+        "{",
+        "null",
+        "7",
+        "{}",
+        '{"type":"snapshot"}',
+        '{"type":"changes","free":7}',
+        '{"type":"reservation"}',
+    ];
     for (const data of broken) {
         const { connection } = start();
         FakeSocket.last.hello().snapshot(1, 5, "0000");
@@ -199,6 +207,9 @@ test("sections may be given in any order", () => {
     ];
     const { connection } = start({ sections });
     FakeSocket.last.hello().snapshot(1, 5, "0012");
-    assert.deepEqual([0, 1, 4, 5].map((seat) => connection.board.get(seat)), [0, 0, 1, 2]);
+    assert.deepEqual(
+        [0, 1, 4, 5].map((seat) => connection.board.get(seat)),
+        [0, 0, 1, 2],
+    );
     connection.close();
 });

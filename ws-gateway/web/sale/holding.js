@@ -128,7 +128,8 @@ export class Holding {
         this.booking = null;
         const last = this.#memory.order;
         // An order without an answer is the same order when it is asked for again.
-        const same = this.#fresh(last) && last.seats.length === seats.length && last.seats.every((one) => seats.includes(one));
+        const same =
+            this.#fresh(last) && last.seats.length === seats.length && last.seats.every((one) => seats.includes(one));
         await this.#order(same ? last : { requestId: freshId(), seats, askedAtMs: Date.now() });
     }
 

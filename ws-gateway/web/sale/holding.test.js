@@ -34,7 +34,11 @@ function sale() {
         seat_count: 6,
         sections: [{ name: "A", first_seat: 0, rows: [{ label: "1", first_seat: 0, seats }] }],
     };
-    const event = { event_id: "e", price_categories: [{ name: "one", price_minor: 100 }], sales_settings: { hold_ttl_ms: 60_000 } };
+    const event = {
+        event_id: "e",
+        price_categories: [{ name: "one", price_minor: 100 }],
+        sales_settings: { hold_ttl_ms: 60_000 },
+    };
     const states = new Array(6).fill(0);
     const connection = Object.assign(new Emitter(), {
         calls: [],
@@ -129,7 +133,10 @@ test("two tabs of one customer: each pays, releases and loses its own hold", asy
     a.connection.answers.confirm = async () => ({ booking: { booking_id: "e.1.5", seat_ids: [1, 2] } });
     await a.holding.pay();
     assert.deepEqual(a.connection.calls.at(-1)[1].slice(0, 1), ["e.1.5"]);
-    assert.deepEqual(memory().holds.map(({ reservationId }) => reservationId), ["e.1.9"]);
+    assert.deepEqual(
+        memory().holds.map(({ reservationId }) => reservationId),
+        ["e.1.9"],
+    );
     b.connection.answers.release = async () => ({ reservation: { ...other, state: "released" } });
     await b.holding.release();
     assert.deepEqual(b.connection.calls.at(-1), ["release", ["e.1.9", "other proof"]]);
@@ -186,14 +193,20 @@ test("a restore that fails is tried again", async () => {
 });
 
 test("a booking that was cancelled elsewhere is no ticket any more", async () => {
-    memory().bookings = [{ booking_id: "e.1.3", seat_ids: [0] }, { booking_id: "e.1.4", seat_ids: [5] }];
+    memory().bookings = [
+        { booking_id: "e.1.3", seat_ids: [0] },
+        { booking_id: "e.1.4", seat_ids: [5] },
+    ];
     const one = sale();
     one.connection.answers.follow = async () => {
         const [, [id]] = [null, [one.connection.calls.at(-1)[1]].flat()];
         return { reservation: { ...held, reservation_id: id, state: id === "e.1.3" ? "cancelled" : "booked" } };
     };
     await one.holding.restore();
-    assert.deepEqual(one.holding.bookings.map(({ booking_id: id }) => id), ["e.1.4"]);
+    assert.deepEqual(
+        one.holding.bookings.map(({ booking_id: id }) => id),
+        ["e.1.4"],
+    );
     assert.equal(one.holding.seatsOwned, 1);
 });
 

@@ -175,17 +175,20 @@ export class Sale extends Emitter {
         const { identity } = this;
         if (!identity?.demo) return;
         const wait = Math.max(RENEW_MS_MIN, identity.expiresAtMs - Date.now());
-        this.#renewal = setTimeout(async () => {
-            try {
-                const renewed = await demo(identity.customerId);
-                if (this.identity !== identity) return;
-                await this.connection.authenticate(renewed.token);
-                if (this.identity === identity) this.#identify(renewed);
-            } catch {
-                // Without a new token the next command is refused, and the visitor is asked.
-                if (this.identity === identity) this.#renew();
-            }
-        }, Math.min(wait, RENEW_MS_MAX));
+        this.#renewal = setTimeout(
+            async () => {
+                try {
+                    const renewed = await demo(identity.customerId);
+                    if (this.identity !== identity) return;
+                    await this.connection.authenticate(renewed.token);
+                    if (this.identity === identity) this.#identify(renewed);
+                } catch {
+                    // Without a new token the next command is refused, and the visitor is asked.
+                    if (this.identity === identity) this.#renew();
+                }
+            },
+            Math.min(wait, RENEW_MS_MAX),
+        );
     }
 
     say(text, kind = "plain") {

@@ -15,7 +15,10 @@ function open(identity = null) {
     const rows = [{ label: "1", first_seat: 0, seats }];
     const settings = { hold_ttl_ms: 60_000, seats_per_customer: 2 };
     const event = { event_id: "e", price_categories: [{ name: "one", price_minor: 100 }], sales_settings: settings };
-    const sale = new Sale(new House(event, { seat_count: 4, sections: [{ name: "A", first_seat: 0, rows }] }), identity);
+    const sale = new Sale(
+        new House(event, { seat_count: 4, sections: [{ name: "A", first_seat: 0, rows }] }),
+        identity,
+    );
     const socket = FakeSocket.last.hello();
     socket.snapshot(1, 1, "0000");
     return { sale, socket };
@@ -62,7 +65,10 @@ test("a refused sign-in leaves who was there before", async () => {
 
 test("a choice that is refused is none", () => {
     const { sale } = open();
-    assert.deepEqual([0, 1, 2, 1].map((seat) => sale.toggle(seat)), [true, true, false, true]);
+    assert.deepEqual(
+        [0, 1, 2, 1].map((seat) => sale.toggle(seat)),
+        [true, true, false, true],
+    );
     sale.connection.close();
 });
 
@@ -74,7 +80,10 @@ test("a token lives as long as it says", () => {
 
 test("a demo token is renewed before it ends", async (t) => {
     const fresh = token({ sub: "alice", exp: 2 });
-    t.mock.method(globalThis, "fetch", async () => ({ ok: true, json: async () => ({ token: fresh, expires_in_s: 600 }) }));
+    t.mock.method(globalThis, "fetch", async () => ({
+        ok: true,
+        json: async () => ({ token: fresh, expires_in_s: 600 }),
+    }));
     const { sale, socket } = open(take(token({ sub: "alice" }), { lifetimeMs: 70_000, demo: true }));
     await socket.reply("authenticate", { customer_id: "alice" });
     clock.tick(10_001);

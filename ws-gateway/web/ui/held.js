@@ -62,7 +62,12 @@ export function held(sale, looks, page) {
             ),
             h(
                 "button.secondary",
-                { type: "button", testid: "release", disabled: busy, onclick: () => page.signed(() => holding.release()) },
+                {
+                    type: "button",
+                    testid: "release",
+                    disabled: busy,
+                    onclick: () => page.signed(() => holding.release()),
+                },
                 icon("close"),
                 "Let go",
             ),

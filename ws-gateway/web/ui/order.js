@@ -102,7 +102,12 @@ function suggestions(sale, { groups }, tools) {
             {},
             h(
                 "button.where",
-                { type: "button", testid: `show-group-${index}`, "aria-label": `Show ${house.names(seats)}`, onclick: () => tools.show(seats) },
+                {
+                    type: "button",
+                    testid: `show-group-${index}`,
+                    "aria-label": `Show ${house.names(seats)}`,
+                    onclick: () => tools.show(seats),
+                },
                 h("b", {}, house.names(seats)),
                 h("span", {}, `${side}${price(house.total(seats), event.currency)}`),
             ),

@@ -134,7 +134,12 @@ export function seatList(sale, looks, seats, { kind = Kind.FREE, remove, show } 
             show
                 ? h(
                       "button.where",
-                      { type: "button", testid: `show-${seat}`, "aria-label": `Show ${name}`, onclick: () => show([seat]) },
+                      {
+                          type: "button",
+                          testid: `show-${seat}`,
+                          "aria-label": `Show ${name}`,
+                          onclick: () => show([seat]),
+                      },
                       where,
                   )
                 : h("span.where", {}, where),
