@@ -178,6 +178,7 @@ test("another customer has neither the order nor the hold of the one before", as
     assert.equal(one.holding.phase, "pick");
     assert.deepEqual(new Memory("e", "bob").holds, []);
     assert.equal(memory().holds.length, 1, "still theirs");
+    assert.deepEqual([...one.selection], [1, 2], "what is chosen now is not theirs");
 });
 
 test("a restore that fails is tried again", async () => {

@@ -58,7 +58,7 @@ export const identity = {
     set: (value) => write("identity", value),
 };
 
-/** What is remembered of one event and customer. All tabs share it; which hold is whose tab's, a tab knows by itself. */
+/** What is remembered of one event and customer. Tabs share it; a tab knows by itself which hold is its own. */
 export class Memory {
     #key;
 

@@ -91,6 +91,9 @@ test("a demo token is renewed before it ends", async (t) => {
     assert.equal(socket.sent.at(-1).token, fresh);
     await socket.reply("authenticate", { customer_id: "alice" });
     assert.equal(sale.identity.token, fresh);
+    socket.drop();
+    clock.tick(500);
+    assert.equal(FakeSocket.last.hello().sent[0].token, fresh);
     sale.connection.close();
 });
 
