@@ -9,6 +9,8 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
+use super::meter::TooMuch;
+
 /// How long clients should wait before they come back after a restart: spread, so that they do not come all at once.
 const RESTART_RETRY_MS: Range<u32> = 100..5_000;
 /// The same for clients that were let go for a reason of their own.
@@ -33,7 +35,7 @@ pub(super) enum End {
     SlowReader,
     /// The peer did not answer pings.
     Silent,
-    /// Too many frames.
+    /// Too many frames, or bytes.
     Flood,
     /// There is no such event any more.
     EventGone,
@@ -92,6 +94,7 @@ impl From<&Error> for End {
         match error {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => Self::TooBig,
             Error::Utf8(_) => Self::NotText,
+            Error::Io(error) if TooMuch::is_in(error) => Self::Flood,
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Peer,
             Error::Protocol(_) => Self::Protocol,
             _ => Self::Peer,

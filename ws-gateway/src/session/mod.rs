@@ -12,6 +12,7 @@ pub(crate) mod echo;
 mod fields;
 mod flood;
 mod line;
+mod meter;
 mod own;
 #[cfg(test)]
 mod protocol_tests;
@@ -41,6 +42,7 @@ use close::{End, leave_after};
 use commander::Commander;
 use flood::Flood;
 use line::{Event, Line};
+use meter::Metered;
 use socket::Socket;
 
 /// What the peer is given to take the goodbye and the close frame, and to close its side.
@@ -102,7 +104,7 @@ where
     }
 }
 
-async fn open<S>(stream: S, ticket: Ticket) -> (Session<S>, Place)
+async fn open<S>(stream: S, ticket: Ticket) -> (Session<Metered<S>>, Place)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -111,7 +113,7 @@ where
     let hello = Hello { event_id: &event_id, heartbeat_ms: settings.heartbeat.as_millis() };
     // A name and a number: this can not fail.
     let hello = frames::text(&serde_json::to_string(&hello).unwrap_or_default());
-    let socket = Socket::new(stream, read_ahead).await;
+    let socket = Socket::new(Metered::new(stream), read_ahead).await;
     let (bell, reader) = watcher.read(encoding, known);
     let line = Line::new(socket, reader, hello, settings.stall_max);
     let flood = Flood::new();

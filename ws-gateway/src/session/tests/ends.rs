@@ -66,6 +66,20 @@ async fn a_flood_ends_the_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fragments_without_end_are_a_flood_too() {
+    let stage = Stage::new();
+    let mut peer = Peer::settled(&stage).await;
+    let far = peer.far.get_mut();
+    far.write_all(&[0x01, 0x80, 0, 0, 0, 0]).await.unwrap();
+    let fragments = [0x00, 0x80, 0, 0, 0, 0].repeat(1_000);
+    for _ in 0..50 {
+        far.write_all(&fragments).await.unwrap();
+    }
+    let (goodbye, code) = timeout(Duration::from_secs(5), peer.end()).await.expect("it goes on");
+    assert_eq!((&goodbye.unwrap()["reason"], code), (&"FLOOD".into(), 4002));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_no_byte_is_let_go() {
     let mut stage = Stage::new();
     let peer = Peer::new(&stage, Encoding::Json, None).await;
