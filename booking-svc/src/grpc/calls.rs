@@ -10,6 +10,7 @@ use opentelemetry::{
     KeyValue,
     metrics::{Histogram, Meter},
 };
+use ticketengine::code_name;
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tracing::{debug, error, warn};
@@ -41,13 +42,13 @@ impl Calls {
             &[
                 KeyValue::new("rpc.system.name", "grpc"),
                 KeyValue::new("rpc.method", method),
-                KeyValue::new("rpc.response.status_code", name(code)),
+                KeyValue::new("rpc.response.status_code", code_name(code)),
             ],
         );
     }
 
     fn log(&self, rpc: Option<Rpc>, status: &Status) {
-        let (rpc, why, code) = (rpc.map_or("_OTHER", Rpc::name), status.message(), name(status.code()));
+        let (rpc, why, code) = (rpc.map_or("_OTHER", Rpc::name), status.message(), code_name(status.code()));
         match status.code() {
             Code::Ok => {}
             Code::Internal | Code::Unknown | Code::DataLoss => error!(rpc, code, why, "call failed"),
@@ -116,29 +117,6 @@ impl Throttle {
         }
         *last = Some(now);
         Some(std::mem::take(silenced))
-    }
-}
-
-/// As the gRPC documents write it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

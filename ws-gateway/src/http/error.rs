@@ -6,6 +6,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use ticketengine::code_name;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -43,7 +44,9 @@ struct AnswerError<'a> {
 impl Refusal {
     /// The HTTP status follows from the code.
     pub(super) fn new(code: Code, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        let (status, code) = names(code);
+        // An answer that says "OK" is no refusal: whoever made one of it has a bug.
+        let code = if code == Code::Ok { Code::Internal } else { code };
+        let (status, code) = (http_status(code), code_name(code));
         Self { status, code, reason: reason.into(), message: message.into(), retry_after: None }
     }
 
@@ -82,27 +85,19 @@ impl Refusal {
     }
 }
 
-/// The HTTP status and the name of a code.
-fn names(code: Code) -> (StatusCode, &'static str) {
+/// What HTTP says for a code.
+fn http_status(code: Code) -> StatusCode {
     match code {
-        // An answer that says "OK" is no refusal: whoever made one of it has a bug.
-        Code::Ok => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
-        Code::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "CANCELLED"),
-        Code::Unknown => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
-        Code::InvalidArgument => (StatusCode::BAD_REQUEST, "INVALID_ARGUMENT"),
-        Code::DeadlineExceeded => (StatusCode::GATEWAY_TIMEOUT, "DEADLINE_EXCEEDED"),
-        Code::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-        Code::AlreadyExists => (StatusCode::CONFLICT, "ALREADY_EXISTS"),
-        Code::PermissionDenied => (StatusCode::FORBIDDEN, "PERMISSION_DENIED"),
-        Code::ResourceExhausted => (StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED"),
-        Code::FailedPrecondition => (StatusCode::BAD_REQUEST, "FAILED_PRECONDITION"),
-        Code::Aborted => (StatusCode::CONFLICT, "ABORTED"),
-        Code::OutOfRange => (StatusCode::BAD_REQUEST, "OUT_OF_RANGE"),
-        Code::Unimplemented => (StatusCode::NOT_IMPLEMENTED, "UNIMPLEMENTED"),
-        Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
-        Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
-        Code::DataLoss => (StatusCode::INTERNAL_SERVER_ERROR, "DATA_LOSS"),
-        Code::Unauthenticated => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
+        Code::Cancelled | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
     }
 }
 
