@@ -46,7 +46,14 @@ pub(super) struct Key {
 }
 
 /// The public keys of a file.
+#[derive(Default)]
 pub(super) struct Keys(Vec<Key>);
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
+    }
+}
 
 impl Keys {
     /// The key that a token's header names. A token without `kid` is fine where there is one key only.

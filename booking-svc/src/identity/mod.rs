@@ -4,6 +4,7 @@ pub mod access;
 mod jwks;
 mod rpc;
 mod token;
+mod verified;
 
 pub use jwks::{Jwks, JwksError};
 pub use rpc::Rpc;

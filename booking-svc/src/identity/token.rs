@@ -5,7 +5,7 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Error, Jwks, Role};
+use super::{Caller, Error, Jwks, Role, verified::Verified};
 use crate::limits::{ACCESS_TOKEN_BYTES_MAX, CLOCK_SKEW};
 
 /// Whose tokens are trusted, and that they are meant for us.
@@ -33,6 +33,9 @@ impl Trust {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    /// Any JSON here, so that a wrong one is refused by its name.
+    #[serde(default)]
+    exp: serde_json::Value,
     /// Text here, so that a list of issuers with ours among them is refused.
     #[serde(rename = "iss")]
     _issuer: String,
@@ -47,6 +50,7 @@ struct Claims {
 pub struct Verifier {
     secret: Option<(DecodingKey, Validation)>,
     jwks: Option<Jwks>,
+    verified: Verified,
 }
 
 impl Verifier {
@@ -54,7 +58,7 @@ impl Verifier {
     pub fn new(trust: &Trust, secret: Option<&[u8]>, jwks: Option<Jwks>) -> Self {
         let secret =
             secret.map(|secret| (DecodingKey::from_secret(secret), trust.validation(Algorithm::HS256)));
-        Self { secret, jwks }
+        Self { secret, jwks, verified: Verified::new() }
     }
 
     /// The JWKS file, which somebody has to keep fresh.
@@ -67,6 +71,10 @@ impl Verifier {
         if token.len() > ACCESS_TOKEN_BYTES_MAX {
             return Err(Error::TokenInvalid("it is too long"));
         }
+        let keys = self.jwks.as_ref().map(Jwks::keys);
+        if let Some(caller) = self.verified.find(token, SystemTime::now(), keys.as_ref()) {
+            return Ok(caller);
+        }
         let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
         if header.crit.is_some() {
             return Err(Error::TokenInvalid("its header has critical extensions"));
@@ -75,14 +83,18 @@ impl Verifier {
             let (key, checks) = self.secret.as_ref().ok_or(UNKNOWN_KEY)?;
             decode(token, key, checks).map_err(|error| refusal(error.kind()))?.claims
         } else {
-            let keys = self.jwks.as_ref().ok_or(UNKNOWN_KEY)?.keys();
+            let keys = keys.as_ref().ok_or(UNKNOWN_KEY)?;
             let key = keys.find(header.kid.as_deref(), header.alg).ok_or(UNKNOWN_KEY)?;
             decode(token, &key.key, &key.checks).map_err(|error| refusal(error.kind()))?.claims
         };
         let subject = claims.sub.parse().map_err(|_| Error::TokenInvalid("its sub is not a customer id"))?;
         // Roles of other systems may stand in the same token.
         let roles = claims.roles.iter().filter_map(|role| role.parse().ok()).collect();
-        Ok(Caller { subject: Some(subject), roles })
+        let caller = Caller { subject: Some(subject), roles };
+        let keys = keys.filter(|_| header.alg != Algorithm::HS256);
+        let expires_unix_s = claims.exp.as_f64().unwrap_or_default() as u64;
+        self.verified.keep(token, caller.clone(), expires_unix_s, keys);
+        Ok(caller)
     }
 }
 
