@@ -13,7 +13,7 @@ use opentelemetry::{
 use ticketengine::code_name;
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
-use tracing::{debug, error, warn};
+use tracing::{Level, debug, enabled, error, warn};
 
 use crate::{identity::Rpc, limits::OUTAGE_LOG_EVERY};
 
@@ -72,6 +72,14 @@ impl Calls {
     }
 }
 
+/// Whether it is logged in a service that logs no refusals.
+fn is_outage(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable | Code::DeadlineExceeded
+    )
+}
+
 /// A call under way. Dropped before its end, it counts as cancelled: the client went away.
 pub(super) struct Call<'a> {
     calls: &'a Calls,
@@ -87,9 +95,14 @@ impl<'a> Call<'a> {
 
     pub(super) fn end(mut self, answer: Response<Body>) -> Response<Body> {
         // Answers that went well carry their status in the trailers.
-        let status = Status::from_header_map(answer.headers());
-        self.code = status.as_ref().map_or(Code::Ok, Status::code);
-        if let Some(status) = status {
+        self.code = answer
+            .headers()
+            .get(Status::GRPC_STATUS)
+            .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
+        // To read a whole status again costs as much as to refuse a seat: only for those who log refusals.
+        if (is_outage(self.code) || enabled!(Level::DEBUG))
+            && let Some(status) = Status::from_header_map(answer.headers())
+        {
             self.calls.log(self.rpc, &status);
         }
         answer

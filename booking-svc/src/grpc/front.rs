@@ -148,8 +148,10 @@ async fn unless_it_panics(
 /// An answer that tonic made by itself gets the details that ours have.
 fn named(answer: Response<Body>) -> Response<Body> {
     let headers = answer.headers();
-    let bare = headers.contains_key(Status::GRPC_STATUS) && !headers.contains_key("grpc-status-details-bin");
-    match Status::from_header_map(headers).filter(|status| bare && status.code() != tonic::Code::Ok) {
+    if !headers.contains_key(Status::GRPC_STATUS) || headers.contains_key("grpc-status-details-bin") {
+        return answer;
+    }
+    match Status::from_header_map(headers).filter(|status| status.code() != tonic::Code::Ok) {
         Some(status) => status::named(&status).into_http(),
         None => answer,
     }
