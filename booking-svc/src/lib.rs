@@ -137,6 +137,7 @@ pub async fn build(
         confirm_window: settings.confirm_window,
         decision_wait: settings.decision_wait,
         quarantine: settings.quarantine,
+        board_refusals: settings.board_refusals,
         sweep_every: settings.sweep_every,
         reconcile_every: settings.reconcile_every,
         watchers_max: settings.watchers_max,

@@ -7,8 +7,11 @@ use seat_board::{Board, Error, Position, SeatState};
 use ticketengine::v1;
 use tokio::{sync::watch, time::Instant};
 
-use super::watch::STALE_AFTER;
-use crate::domain::{Epoch, EventId, SeatChange, SeatStates};
+use super::{
+    refusals::{Obstacle, Refusals, Refused},
+    watch::STALE_AFTER,
+};
+use crate::domain::{CustomerId, Epoch, EventId, RequestId, SeatChange, SeatSet, SeatStates};
 
 /// The least that a board remembers, in changes of seats; about 30 bytes each.
 const REACH_MIN: usize = 1_024;
@@ -48,6 +51,8 @@ pub struct Live {
 pub(super) struct State {
     /// The board, and when nothing was known to be missing. None until the first states are read.
     pub(super) board: Option<(Board, AsOf)>,
+    /// Of what the board knows: forgotten with each doubt about it.
+    refusals: Refusals,
     idle_since: Option<Instant>,
 }
 
@@ -74,13 +79,43 @@ impl Live {
     /// Takes changes over, of the epoch that the board is of. Those before a gap are taken, the rest is refused.
     pub fn apply(&self, epoch: Epoch, changes: Vec<SeatChange>) -> Result<(), Error> {
         let mut state = self.lock();
-        let Some((board, _)) = &mut state.board else { return Ok(()) };
+        let State { board: Some((board, _)), refusals, .. } = &mut *state else { return Ok(()) };
         let before = board.position();
-        let applied = changes.into_iter().try_for_each(|change| board.apply(&wire(epoch, change)));
+        let applied = changes.into_iter().try_for_each(|change| {
+            refusals.changed(&change);
+            board.apply(&wire(epoch, change))
+        });
+        if applied.is_err() {
+            refusals.clear();
+        }
         if board.position() != before {
             self.wake();
         }
         applied
+    }
+
+    /// Level 0: see [`Refusals`].
+    pub fn remember(&self, refused: Refused) {
+        let mut state = self.lock();
+        if let State { board: Some((board, _)), refusals, .. } = &mut *state {
+            refusals.remember(board, refused);
+        }
+    }
+
+    /// Level 0: the seats that stand in the way of this request, where that is certain enough to say so.
+    pub fn refuses(&self, seats: &SeatSet, request: (&RequestId, &CustomerId)) -> Option<Vec<Obstacle>> {
+        let state = self.lock();
+        let (board, as_of) = state.board.as_ref()?;
+        state.refusals.find(board, as_of, seats, request, Instant::now())
+    }
+
+    /// Level 0: these seats have changed, or, where none are named, nothing is certain any more.
+    pub fn forget(&self, seats: Option<&SeatSet>) {
+        let refusals = &mut self.lock().refusals;
+        match seats {
+            Some(seats) => refusals.forget(seats),
+            None => refusals.clear(),
+        }
     }
 
     /// Takes states over, read at `as_of` or later: the truth, even where the board knows of later changes.
@@ -91,6 +126,7 @@ impl Live {
             packed: states.packed.bytes().to_vec(),
         };
         let mut state = self.lock();
+        state.refusals.clear();
         match &mut state.board {
             None => {
                 // What weighs more than the packed map is told by a snapshot anyway.
@@ -132,7 +168,12 @@ impl Live {
         self.changed.receiver_count() > 0
     }
 
-    /// For how long nobody has watched, as far as this was asked.
+    /// Somebody needs the board without watching it.
+    pub(super) fn touch(&self) {
+        self.lock().idle_since = Some(Instant::now());
+    }
+
+    /// For how long nobody has watched or needed it, as far as this was asked.
     pub(super) fn idle(&self, now: Instant) -> Duration {
         let mut state = self.lock();
         if self.is_watched() {

@@ -1,11 +1,14 @@
 //! Live status: one board an event that is watched, fed by one task, read by all its watchers.
 //!
-//! Nothing is queued. A watcher is a position; what it lacks is computed when it asks.
+//! Nothing is queued. A watcher is a position; what it lacks is computed when it asks. A board that is fresh also repeats
+//! refusals: level 0 of the funnel.
 
 mod live;
+mod refusals;
 mod watch;
 
 pub use live::{AsOf, Live};
+pub use refusals::{Obstacle, Refused};
 pub use watch::Watch;
 
 use std::{
@@ -43,13 +46,13 @@ struct Shared {
 
 /// Why an event can not be watched here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum Closed {
     /// A limit is reached; says which.
     #[error("too many {0}")]
     Full(&'static str),
     /// The replica stops.
     #[error("stopping")]
-    Closing,
+    Stopping,
 }
 
 impl Boards {
@@ -65,28 +68,48 @@ impl Boards {
     }
 
     /// Begins to watch an event, from what the watcher knows.
-    pub fn watch(&self, event: &EventId, known: Option<Position>) -> Result<Watch, Refused> {
+    pub fn watch(&self, event: &EventId, known: Option<Position>) -> Result<Watch, Closed> {
         if self.0.closing.is_cancelled() {
-            return Err(Refused::Closing);
+            return Err(Closed::Stopping);
         }
-        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| Refused::Full("watchers"))?;
+        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| Closed::Full("watchers"))?;
         let mut lives = self.lock();
         if lives.len() >= BOARDS_MAX && !lives.contains_key(event) {
             // One that lingers makes room.
             lives.retain(|_, live| live.is_watched());
             if lives.len() >= BOARDS_MAX {
-                return Err(Refused::Full("boards"));
+                return Err(Closed::Full("boards"));
             }
         }
-        let live = match lives.entry(event.clone()) {
+        let live = self.open(&mut lives, event);
+        // Under the lock: a board that is watched is not dropped.
+        Ok(Watch::new(live, known, self.0.closing.clone(), place))
+    }
+
+    /// The board of an event that is followed already.
+    pub fn of(&self, event: &EventId) -> Option<Arc<Live>> {
+        self.lock().get(event).map(Arc::clone)
+    }
+
+    /// Has the event followed for a while, where there is room, though nobody watches it; gives its board.
+    pub fn follow(&self, event: &EventId) -> Option<Arc<Live>> {
+        let mut lives = self.lock();
+        if self.0.closing.is_cancelled() || (lives.len() >= BOARDS_MAX && !lives.contains_key(event)) {
+            return None;
+        }
+        let live = self.open(&mut lives, event);
+        live.touch();
+        Some(live)
+    }
+
+    fn open(&self, lives: &mut HashMap<EventId, Arc<Live>>, event: &EventId) -> Arc<Live> {
+        match lives.entry(event.clone()) {
             Entry::Occupied(live) => Arc::clone(live.get()),
             Entry::Vacant(free) => {
                 self.0.wanted.notify_one();
                 Arc::clone(free.insert(Arc::new(Live::new(event.clone()))))
             }
-        };
-        // Under the lock: a board that is watched is not dropped.
-        Ok(Watch::new(live, known, self.0.closing.clone(), place))
+        }
     }
 
     /// Whether there is a board of the event.

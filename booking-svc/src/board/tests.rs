@@ -178,7 +178,7 @@ async fn a_gap_is_refused_and_a_board_of_the_past_begins_anew() {
 async fn boards_linger_and_places_are_given_back() {
     let boards = Boards::new(1);
     let watch = boards.watch(&event("rock"), None).unwrap();
-    assert_eq!(boards.watch(&event("rock"), None).err(), Some(Refused::Full("watchers")));
+    assert_eq!(boards.watch(&event("rock"), None).err(), Some(Closed::Full("watchers")));
     assert_eq!(boards.watchers(), 1);
     advance(LINGER * 2).await;
     assert_eq!(boards.watched().len(), 1);
@@ -195,7 +195,7 @@ async fn boards_are_bounded_and_those_that_linger_make_room() {
     let boards = Boards::new(BOARDS_MAX * 2);
     let name = |n: usize| event(&format!("e{n}"));
     let mut watches: Vec<_> = (0..BOARDS_MAX).map(|n| boards.watch(&name(n), None).unwrap()).collect();
-    assert_eq!(boards.watch(&name(BOARDS_MAX), None).err(), Some(Refused::Full("boards")));
+    assert_eq!(boards.watch(&name(BOARDS_MAX), None).err(), Some(Closed::Full("boards")));
     watches.push(boards.watch(&name(0), None).unwrap());
     drop(watches.remove(7));
     watches.push(boards.watch(&name(BOARDS_MAX), None).unwrap());
@@ -211,7 +211,7 @@ async fn all_watches_end_when_the_replica_stops() {
     assert_eq!(ended, None);
     live.apply(Epoch(1), vec![held(6, 0..1)]).unwrap();
     assert_eq!(watch.next().await, None, "also where there is something to tell");
-    assert_eq!(boards.watch(&event("rock"), None).err(), Some(Refused::Closing));
+    assert_eq!(boards.watch(&event("rock"), None).err(), Some(Closed::Stopping));
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,8 +39,13 @@ pub enum Error {
     #[error("event {0} exists already, with other content; choose another event_id")]
     EventExists(EventId),
     /// A seat is held, sold or blocked.
-    #[error("{} of the seats can not be had; choose others", .0.len())]
-    SeatUnavailable(Vec<TakenSeat>),
+    #[error("{} of the seats can not be had; choose others", seats.len())]
+    SeatUnavailable {
+        /// Who said so.
+        level: Level,
+        /// The seats that can not be had.
+        seats: Vec<TakenSeat>,
+    },
     /// The hold ended by time.
     #[error("the hold {0} has ended; reserve again")]
     HoldExpired(ReservationId),
@@ -113,6 +118,28 @@ pub enum Error {
     /// A bug: the stores said what they never should. The log has the details.
     #[error("internal error; its details are in the service's log")]
     Internal,
+}
+
+/// A level of the funnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Level 0: the replica's own board, from what the gate has said before.
+    Board,
+    /// Level 1: Redis.
+    Gate,
+    /// Level 2: PostgreSQL.
+    Vault,
+}
+
+impl Level {
+    /// As metrics and error details name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Board => "board",
+            Self::Gate => "gate",
+            Self::Vault => "vault",
+        }
+    }
 }
 
 /// A seat that can not be had, and why.

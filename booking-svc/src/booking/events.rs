@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, Error, Page, rebuild::REBUILD_WAIT, reserve::unavailable};
+use super::{Engine, Error, Level, Page, TakenSeat, rebuild::REBUILD_WAIT, refuse::taken_seat};
 use crate::{
     domain::{Epoch, Event, EventError, EventId, Layout, NewEvent, SalesSettings, SeatId, SeatState},
     gate::BlockRefusal,
@@ -71,6 +71,7 @@ impl Engine {
     async fn configured(&self, id: &EventId, event: Option<Event>) -> Result<Event, Error> {
         let event = event.ok_or_else(|| Error::EventNotFound(id.clone()))?;
         self.0.gate.configure(&event).await.map_err(|error| self.gate_error(id, error))?;
+        self.forget_refusals(id, None);
         Ok(event)
     }
 
@@ -109,8 +110,9 @@ impl Engine {
                 tracing::warn!(event = %id, seats = sold.len(), "the gate took sold seats for free");
                 self.force_rebuild(id).await;
                 let taken =
-                    |seat| super::TakenSeat { seat, state: SeatState::Sold, held_until: None, free_in: None };
-                Err(Error::SeatUnavailable(sold.into_iter().map(taken).collect()))
+                    |seat| TakenSeat { seat, state: SeatState::Sold, held_until: None, free_in: None };
+                let seats = sold.into_iter().map(taken).collect();
+                Err(Error::SeatUnavailable { level: Level::Vault, seats })
             }
         }
     }
@@ -140,6 +142,7 @@ impl Engine {
         if !again.is_empty() {
             let _ = self.0.gate.block(id, &again).await.map_err(|error| self.gate_error(id, error))?;
         }
+        self.forget_refusals(id, None);
         Ok(changed)
     }
 
@@ -155,7 +158,9 @@ impl Engine {
 
 fn refused(id: &EventId, refusal: BlockRefusal) -> Error {
     match refusal {
-        BlockRefusal::Taken(taken) => unavailable(&taken),
+        BlockRefusal::Taken(taken) => {
+            Error::SeatUnavailable { level: Level::Gate, seats: taken.iter().map(taken_seat).collect() }
+        }
         BlockRefusal::Quarantine(retry_after) => Error::GateRebuilding { event: id.clone(), retry_after },
     }
 }

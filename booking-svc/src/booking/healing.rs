@@ -9,13 +9,13 @@ use std::{
 use futures_util::{StreamExt, stream};
 use rand::Rng;
 
-use super::{Engine, reconcile::Drift};
+use super::{Engine, reconcile::Drift, sweeper::Agenda};
 use crate::domain::{Epoch, EventId};
 
 /// Between two looks for events that others have created.
 const EVENTS_EVERY: Duration = Duration::from_secs(1);
 /// Events in one read of the list.
-const EVENTS_PAGE: u32 = 500;
+const EVENTS_PAGE: u32 = 5_000;
 /// Events swept at once.
 const SWEEPS_AT_ONCE: usize = 16;
 
@@ -40,15 +40,17 @@ impl Engine {
     pub(super) fn start_healing(&self) {
         let options = &self.0.options;
         self.every("events", Some(EVENTS_EVERY), Self::list_events);
-        self.every("sweeper", options.sweep_every, |engine| async move {
-            let events = engine.0.events.now();
-            let sweeps = stream::iter(events.iter().cloned().collect::<Vec<_>>());
-            sweeps
-                .for_each_concurrent(SWEEPS_AT_ONCE, |event| {
-                    let engine = engine.clone();
-                    async move { engine.sweep(&event).await }
-                })
-                .await;
+        let agenda = Agenda::default();
+        self.every("sweeper", options.sweep_every, move |engine| {
+            let agenda = agenda.clone();
+            async move {
+                let due = agenda.due(&engine.0.events.now());
+                let sweep = |event| {
+                    let (engine, agenda) = (engine.clone(), agenda.clone());
+                    async move { engine.sweep(&event, &agenda).await }
+                };
+                stream::iter(due).for_each_concurrent(SWEEPS_AT_ONCE, sweep).await;
+            }
         });
         let seen = Arc::new(tokio::sync::Mutex::new(HashMap::<EventId, HashSet<Drift>>::new()));
         self.every("reconciler", options.reconcile_every, move |engine| {
@@ -91,10 +93,10 @@ impl Engine {
     async fn list_events(self) {
         let mut found: Vec<Listed> = Vec::new();
         loop {
-            match self.0.vault.events(found.last().map(|event| &event.id), EVENTS_PAGE).await {
+            match self.0.vault.epochs(found.last().map(|event| &event.id), EVENTS_PAGE).await {
                 Ok(page) => {
                     let last = page.len() < EVENTS_PAGE as usize;
-                    found.extend(page.into_iter().map(|event| Listed { id: event.id, epoch: event.epoch }));
+                    found.extend(page.into_iter().map(|(id, epoch)| Listed { id, epoch }));
                     if last {
                         break;
                     }

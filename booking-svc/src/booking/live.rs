@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Backend, Engine, Error};
 use crate::{
-    board::{AsOf, Live, Refused, Watch},
+    board::{AsOf, Closed, Live, Watch},
     domain::{Epoch, EventId, Version},
     gate::{self, Cursor, Log, Look},
 };
@@ -36,8 +36,8 @@ impl Engine {
             self.0.catalog.house(event).await?;
         }
         let mut watch = boards.watch(event, known).map_err(|refused| match refused {
-            Refused::Full(what) => Error::Overloaded(what),
-            Refused::Closing => Error::StreamEnded,
+            Closed::Full(what) => Error::Overloaded(what),
+            Closed::Stopping => Error::StreamEnded,
         })?;
         if timeout(BOARD_WAIT, watch.ready()).await.is_ok() {
             return Ok(watch);
@@ -134,6 +134,7 @@ impl Engine {
         for (board, look) in boards.iter().zip(log.look(&events).await?) {
             match (look, board.position()) {
                 (Look::Cold(why), _) => {
+                    board.forget(None);
                     self.gate_error(board.event(), gate::Error::Cold(why.into()));
                     cold.insert(board.event().clone());
                 }

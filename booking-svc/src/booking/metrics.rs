@@ -1,3 +1,4 @@
+use super::Level;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Meter},
@@ -17,7 +18,7 @@ pub(super) struct Metrics {
     pub(super) rebuilds: Counter<u64>,
     /// Who watches seats.
     watchers: Gauge<u64>,
-    /// Events that are watched.
+    /// Events that are followed.
     boards: Gauge<u64>,
     /// Of them, those of which changes may be missing.
     stale: Gauge<u64>,
@@ -56,7 +57,7 @@ impl Metrics {
                 .build(),
             boards: meter
                 .u64_gauge("ticketengine.boards")
-                .with_description("Events that are watched through this replica, or were half a minute ago")
+                .with_description("Events that this replica follows: for those who watch, or to refuse early")
                 .build(),
             stale: meter
                 .u64_gauge("ticketengine.boards.stale")
@@ -74,7 +75,12 @@ impl Metrics {
     }
 
     pub(super) fn reserved(&self, outcome: &'static str) {
-        self.reserve.add(1, &[KeyValue::new("outcome", outcome), KeyValue::new("level", "gate")]);
+        self.reserve
+            .add(1, &[KeyValue::new("outcome", outcome), KeyValue::new("level", Level::Gate.as_str())]);
+    }
+
+    pub(super) fn refused(&self, level: Level) {
+        self.reserve.add(1, &[KeyValue::new("outcome", "taken"), KeyValue::new("level", level.as_str())]);
     }
 
     pub(super) fn confirmed(&self, outcome: &'static str) {

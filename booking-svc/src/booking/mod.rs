@@ -11,13 +11,14 @@ mod metrics;
 mod rebuild;
 mod reconcile;
 mod recover;
+mod refuse;
 mod reserve;
 mod steps;
 mod sweeper;
 mod token;
 
 pub use crate::board::Watch;
-pub use error::{Backend, Error, TakenSeat};
+pub use error::{Backend, Error, Level, TakenSeat};
 pub use steps::{Step, Steps};
 
 use std::{sync::Arc, time::Duration};
@@ -129,6 +130,8 @@ pub struct Options {
     pub decision_wait: Duration,
     /// Whether free seats wait out the holds that may have been lost with the gate's memory (G4).
     pub quarantine: bool,
+    /// Whether refusals are repeated from the board (level 0).
+    pub board_refusals: bool,
     /// Between two passes of the sweeper; None switches it off.
     pub sweep_every: Option<Duration>,
     /// Between two comparisons of gate and vault; None switches them off.

@@ -156,6 +156,7 @@ impl Engine {
             tracing::warn!(%id, %error, "the gate does not know an outcome yet; the sweeper will tell it");
             self.gate_error(&id.event, error);
         }
+        self.forget_refusals(&id.event, Some(seats));
     }
 
     /// How a gate's error reads to a caller; a cold gate is also rebuilt.

@@ -1,14 +1,14 @@
-//! Reserve, Extend, GetReservation: the gate alone decides.
+//! Reserve, Extend, GetReservation: the gate alone decides, though a Reserve may be refused before it.
 
-use std::time::Duration;
+use tokio::time::Instant;
 
-use super::{Claim, Engine, Error, Hold, Priced, TakenSeat, recover::Located};
+use super::{Claim, Engine, Error, Hold, Priced, recover::Located};
 use crate::{
     domain::{
         CustomerId, EventId, Outcome, RequestId, Reservation, ReservationId, ReservationState, SeatSet,
         SeatStates,
     },
-    gate::{Extended, Found, Granted, Taken},
+    gate::{Extended, Found, Granted},
 };
 
 impl Engine {
@@ -22,7 +22,10 @@ impl Engine {
     ) -> Result<Hold, Error> {
         let house = self.0.catalog.house(&event).await?;
         house.check(&event, seats.last())?;
-        let granted = self.0.gate.grant(&event, &seats, &request, &customer).await;
+        self.refuse_early(&event, &seats, &request, &customer)?;
+        let asked_at = Instant::now();
+        let name_holders = self.0.options.board_refusals;
+        let granted = self.0.gate.grant(&event, &seats, &request, &customer, name_holders).await;
         let metrics = &self.0.metrics;
         match granted.map_err(|error| self.gate_error(&event, error))? {
             Granted::New(found) => {
@@ -44,10 +47,7 @@ impl Engine {
                 metrics.reserved("closed");
                 Err(Error::SaleNotOpen { event, opens_in })
             }
-            Granted::Taken(taken) => {
-                metrics.reserved("taken");
-                Err(unavailable(&taken))
-            }
+            Granted::Taken(refusal) => Err(self.refused(&event, asked_at, refusal)),
             Granted::Quarantine(retry_after) => {
                 metrics.reserved("quarantine");
                 Err(Error::GateRebuilding { event, retry_after })
@@ -142,15 +142,4 @@ pub(super) fn ended_error(id: &ReservationId, state: ReservationState) -> Error 
         ReservationState::Released | ReservationState::Cancelled => Error::HoldReleased(id),
         ReservationState::Lost => Error::SeatLost(id),
     }
-}
-
-/// Names the seats that can not be had.
-pub(super) fn unavailable(taken: &[Taken]) -> Error {
-    let name = |taken: &Taken| TakenSeat {
-        seat: taken.seat,
-        state: taken.state,
-        held_until: taken.deadline,
-        free_in: taken.deadline.map(|deadline| deadline.after(taken.now).max(Duration::from_millis(1))),
-    };
-    Error::SeatUnavailable(taken.iter().map(name).collect())
 }

@@ -1,18 +1,52 @@
 //! Ends what is due within a second, so that watchers see it; and has the vault decide Confirms that nobody finished.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
 
 use super::{Engine, Error, Step, healing::Listed};
-use crate::domain::{Epoch, Outcome, Reservation, Verdict, VoidReason};
+use crate::domain::{Epoch, EventId, Outcome, Reservation, Verdict, VoidReason};
 
 /// Reservations ended in one script.
 const SWEEP_BATCH: u32 = 200;
 /// Batches of one event in one pass; more wait for the next pass.
 const SWEEP_BATCHES_MAX: u32 = 50;
+/// An event in which nothing gets due is looked at again after so long at the latest. With a pass of the default
+/// sweeper still within the second in which watchers see that a hold is over, should its time have been shortened.
+const QUIET_MAX: Duration = Duration::from_millis(600);
+
+/// When the events are to be swept again; those that are not there, at once.
+#[derive(Clone, Default)]
+pub(super) struct Agenda(Arc<Mutex<HashMap<EventId, Instant>>>);
+
+impl Agenda {
+    /// The events whose time has come; forgets those that are not listed any more.
+    pub(super) fn due(&self, listed: &[Listed]) -> Vec<Listed> {
+        let now = Instant::now();
+        let mut agenda = self.lock();
+        if agenda.len() > listed.len() {
+            let ids: HashSet<&EventId> = listed.iter().map(|event| &event.id).collect();
+            agenda.retain(|id, _| ids.contains(id));
+        }
+        listed.iter().filter(|event| agenda.get(&event.id).is_none_or(|at| *at <= now)).cloned().collect()
+    }
+
+    fn quiet(&self, event: &EventId, quiet: Duration) {
+        self.lock().insert(event.clone(), Instant::now() + quiet.min(QUIET_MAX));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<EventId, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Engine {
     /// One pass over an event.
-    pub(super) async fn sweep(&self, listed: &Listed) {
+    pub(super) async fn sweep(&self, listed: &Listed, agenda: &Agenda) {
         let event = &listed.id;
         for _ in 0..SWEEP_BATCHES_MAX {
             let swept = match self.0.gate.sweep(event, SWEEP_BATCH).await {
@@ -31,6 +65,7 @@ impl Engine {
                 self.finish_confirm(swept.epoch, confirming);
             }
             if swept.due < SWEEP_BATCH {
+                agenda.quiet(event, swept.quiet);
                 return;
             }
         }
@@ -58,5 +93,28 @@ impl Engine {
             }
             drop(permit);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_event_is_left_alone_but_not_for_long() {
+        let listed = |name: &str| Listed { id: name.parse().unwrap(), epoch: Epoch(1) };
+        let (agenda, events) = (Agenda::default(), [listed("rock"), listed("jazz")]);
+        let due =
+            |events: &[Listed]| agenda.due(events).into_iter().map(|event| event.id).collect::<Vec<_>>();
+        assert_eq!(due(&events).len(), 2);
+        agenda.quiet(&events[0].id, Duration::from_millis(100));
+        agenda.quiet(&events[1].id, Duration::from_secs(60));
+        assert_eq!(due(&events), []);
+        tokio::time::advance(Duration::from_millis(100)).await;
+        assert_eq!(due(&events), [events[0].id.clone()]);
+        tokio::time::advance(QUIET_MAX).await;
+        assert_eq!(due(&events).len(), 2);
+        due(&events[..1]);
+        assert_eq!(agenda.lock().len(), 1, "what is gone is forgotten");
     }
 }

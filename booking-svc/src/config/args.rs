@@ -106,6 +106,11 @@ pub struct EngineArgs {
     #[arg(long, env = "TE_QUARANTINE", value_parser = BoolishValueParser::new(),
           action = ArgAction::Set, default_value = "on")]
     pub quarantine: bool,
+    /// Whether a Reserve of seats that are known to be taken is refused from memory, for up to a second after Redis said so
+    /// (on), or asks Redis each time (off).
+    #[arg(long, env = "TE_BOARD_REFUSALS", value_parser = BoolishValueParser::new(),
+          action = ArgAction::Set, default_value = "on")]
+    pub board_refusals: bool,
     /// Between two passes of the sweeper; 0s switches it off.
     #[arg(long, env = "TE_SWEEP_EVERY", value_parser = parse_duration, default_value = "250ms")]
     pub sweep_every: Duration,

@@ -74,6 +74,8 @@ pub struct EngineSettings {
     pub tombstone_ttl: Duration,
     /// Whether free seats wait after a loss.
     pub quarantine: bool,
+    /// Whether refusals are repeated from the board.
+    pub board_refusals: bool,
     /// Between two passes of the sweeper; `None` switches it off.
     pub sweep_every: Option<Duration>,
     /// Between two comparisons of the stores; `None` switches them off.
@@ -93,6 +95,7 @@ impl EngineSettings {
             decision_wait: limits::DECISION_WAIT_DEFAULT,
             tombstone_ttl: limits::TOMBSTONE_TTL_DEFAULT,
             quarantine: true,
+            board_refusals: true,
             sweep_every: None,
             reconcile_every: None,
             watchers_max: limits::WATCHERS_MAX_DEFAULT,
@@ -215,6 +218,7 @@ impl TryFrom<EngineArgs> for EngineSettings {
             decision_wait: args.decision_wait,
             tombstone_ttl: args.tombstone_ttl,
             quarantine: args.quarantine,
+            board_refusals: args.board_refusals,
             sweep_every: on(args.sweep_every),
             reconcile_every: on(args.reconcile_every),
             watchers_max: args.watchers_max,

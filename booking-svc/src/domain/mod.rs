@@ -12,7 +12,7 @@ pub use booking::{Booking, Decision, Outcome, Verdict, VoidReason};
 pub use event::{Event, EventError, NewEvent, PriceCategory, SalesSettings};
 pub use ids::{CustomerId, Epoch, EventId, IdError, PaymentReference, RequestId, ReservationId, Version};
 pub use layout::{Layout, LayoutError, Row, SEATS_PER_EVENT_MAX, Seat, Section};
-pub use reservation::{Reservation, ReservationState};
+pub use reservation::{Holder, Reservation, ReservationState};
 pub use seat_board::{PackedStates, SeatState};
 pub use seats::{
     SEATS_PER_RESERVATION_MAX, SeatChange, SeatId, SeatSet, SeatSetError, SeatStates, packed_len,

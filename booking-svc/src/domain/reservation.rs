@@ -19,6 +19,15 @@ pub struct Reservation {
     pub extend_limit: UnixMs,
 }
 
+/// Who has a seat: a repeat of this request is answered with what it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The call that took the seat.
+    pub request: RequestId,
+    /// Whose it is.
+    pub customer: CustomerId,
+}
+
 /// The life of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReservationState {

@@ -1,7 +1,9 @@
 use crate::domain::{Epoch, EventId};
 
 /// The keys of one epoch of an event. All share the hash tag `{event}`, so that they live in one slot of a cluster.
+#[derive(Debug)]
 pub(super) struct Keys {
+    pub(super) epoch: Epoch,
     /// `KEYS` of every script, in its order; the first, `meta`, is of the event and not of the epoch.
     pub(super) all: [String; 8],
 }
@@ -10,6 +12,7 @@ impl Keys {
     pub(super) fn new(prefix: &str, event: &EventId, epoch: Epoch) -> Self {
         let of_epoch = |name: &str| format!("{prefix}:{{{event}}}:{epoch}:{name}");
         Self {
+            epoch,
             all: [
                 format!("{prefix}:{{{event}}}:meta"),
                 of_epoch("seats"),

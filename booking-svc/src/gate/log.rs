@@ -137,7 +137,8 @@ impl Log {
 
     /// The status of all seats, in one step with its version; [`Error::Cold`] where the gate is of another epoch.
     pub async fn states(&self, event: &EventId, epoch: Epoch) -> Result<SeatStates, Error> {
-        let mut reply = self.gate.run_on(&self.connection, epoch, &script::STATES, event, &[]).await?;
+        let keys = self.gate.keys(event, epoch);
+        let mut reply = self.gate.run_on(&self.connection, &keys, &script::STATES, &[]).await?;
         match reply.word() {
             "STATES" => read_states(epoch, &mut reply),
             "COLD" => Err(Error::Cold(reply.text()?)),

@@ -18,7 +18,7 @@ pub use error::Error;
 pub use log::{Cursor, Log, Look, Read};
 pub use rebuild::{Built, Frozen, Old, Rebuild, Survivors};
 pub use reservations::{Adopted, Extended, Found, Granted, Undecided};
-pub use seats::{Alive, BlockRefusal, Taken};
+pub use seats::{Alive, BlockRefusal, Refusal, Taken};
 
 use std::{
     collections::HashMap,
@@ -55,8 +55,8 @@ pub struct Gate {
     pool: Pool,
     prefix: Arc<str>,
     tombstone_ms: u64,
-    /// The last epoch seen of each event: a hint, since every script checks it.
-    epochs: Arc<Mutex<HashMap<EventId, Epoch>>>,
+    /// The keys of the last epoch seen of each event: a hint, since every script checks it.
+    known: Arc<Mutex<HashMap<EventId, Arc<Keys>>>>,
 }
 
 impl Gate {
@@ -66,7 +66,7 @@ impl Gate {
             pool: Pool::connect(options).await?,
             prefix: options.prefix.as_str().into(),
             tombstone_ms: options.tombstone_ttl.as_millis() as u64,
-            epochs: Arc::default(),
+            known: Arc::default(),
         })
     }
 
@@ -79,21 +79,26 @@ impl Gate {
         Keys::new(&self.prefix, event, epoch)
     }
 
-    fn known_epoch(&self, event: &EventId) -> Option<Epoch> {
-        self.epochs.lock().unwrap_or_else(PoisonError::into_inner).get(event).copied()
+    fn known(&self, event: &EventId) -> Option<Arc<Keys>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(event).map(Arc::clone)
     }
 
-    fn learn_epoch(&self, event: &EventId, epoch: Option<Epoch>) {
-        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
-        match epoch {
-            Some(epoch) => epochs.insert(event.clone(), epoch),
-            None => epochs.remove(event),
+    fn learn(&self, event: &EventId, keys: Option<Arc<Keys>>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match keys {
+            Some(keys) => known.insert(event.clone(), keys),
+            None => known.remove(event),
         };
     }
 
     /// Runs a script of the event under its current epoch; a newer epoch, or a connection that remembers an older
     /// incarnation, is tried again.
-    async fn run(&self, script: &Script, event: &EventId, args: &[&str]) -> Result<(Epoch, Reply), Error> {
+    async fn run(
+        &self,
+        script: &'static Script,
+        event: &EventId,
+        args: &[&str],
+    ) -> Result<(Epoch, Reply), Error> {
         self.run_in(None, script, event, args).await
     }
 
@@ -101,19 +106,20 @@ impl Gate {
     async fn run_in(
         &self,
         only: Option<Epoch>,
-        script: &Script,
+        script: &'static Script,
         event: &EventId,
         args: &[&str],
     ) -> Result<(Epoch, Reply), Error> {
-        let mut epoch = only.or_else(|| self.known_epoch(event)).unwrap_or_default();
+        let known = self.known(event).filter(|known| only.is_none_or(|only| known.epoch == only));
+        let mut keys = known.unwrap_or_else(|| Arc::new(self.keys(event, only.unwrap_or_default())));
         let mut cold = String::new();
         for _ in 0..self.pool.size() + 2 {
             let connection = self.pool.get().await?;
-            let mut reply = self.run_on(&connection, epoch, script, event, args).await?;
+            let mut reply = self.run_on(&connection, &keys, script, args).await?;
             match reply.word() {
                 "EPOCH" => {
-                    epoch = Epoch(reply.number()?);
-                    self.learn_epoch(event, Some(epoch));
+                    keys = Arc::new(self.keys(event, Epoch(reply.number()?)));
+                    self.learn(event, Some(Arc::clone(&keys)));
                     if only.is_some() {
                         return Err(Error::Cold("rebuilt meanwhile".into()));
                     }
@@ -125,24 +131,23 @@ impl Gate {
                     }
                     connection.mark_broken();
                 }
-                _ => return Ok((epoch, reply)),
+                _ => return Ok((keys.epoch, reply)),
             }
         }
-        self.learn_epoch(event, None);
+        self.learn(event, None);
         Err(Error::Cold(cold))
     }
 
-    /// Runs a script once, over this connection and under this epoch.
+    /// Runs a script once, over this connection and under the epoch of these keys.
     async fn run_on(
         &self,
         connection: &Connection,
-        epoch: Epoch,
-        script: &Script,
-        event: &EventId,
+        keys: &Keys,
+        script: &'static Script,
         args: &[&str],
     ) -> Result<Reply, Error> {
-        let numbers = [epoch.to_string(), self.tombstone_ms.to_string(), LOG_LENGTH.to_string()];
+        let numbers = [keys.epoch.to_string(), self.tombstone_ms.to_string(), LOG_LENGTH.to_string()];
         let head = [&*numbers[0], connection.incarnation(), &numbers[1], &numbers[2]];
-        connection.run(script.call(&self.keys(event, epoch), head, args)).await
+        connection.run(script.call(keys, head, args)).await
     }
 }

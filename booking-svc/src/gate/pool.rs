@@ -10,12 +10,15 @@ use bb8_redis::{
     RedisConnectionManager,
     bb8::{self, ErrorSink, ManageConnection},
     redis::{
-        self, AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ScriptInvocation, Value,
-        aio::MultiplexedConnection, cmd, io::tcp::TcpSettings,
+        self, AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, aio::MultiplexedConnection,
+        cmd, io::tcp::TcpSettings,
     },
 };
 
-use super::{Error, Options, script::Reply};
+use super::{
+    Error, Options,
+    script::{Call, Reply},
+};
 
 /// Connections that are shared: each call borrows one, and its command is pipelined with those of others.
 #[derive(Clone)]
@@ -128,8 +131,8 @@ impl Connection {
         self.broken.store(true, Ordering::Relaxed);
     }
 
-    pub(super) async fn run(&self, script: ScriptInvocation<'_>) -> Result<Reply, Error> {
-        let items: Result<Vec<Value>, _> = script.invoke_async(&mut self.redis.clone()).await;
+    pub(super) async fn run(&self, call: Call) -> Result<Reply, Error> {
+        let items = call.send(&mut self.redis.clone()).await;
         Reply::new(items.map_err(|error| self.noticed(error))?)
     }
 

@@ -186,7 +186,7 @@ impl Rebuild<'_> {
         let mut reply: Reply = self.connection.run(call).await?;
         match reply.word() {
             "PUBLISHED" => {
-                self.gate.learn_epoch(&self.event, Some(built.epoch));
+                self.gate.learn(&self.event, Some(keys.into()));
                 Ok(true)
             }
             "SUPERSEDED" => Ok(false),

@@ -1,5 +1,7 @@
 use super::Error;
-use crate::domain::{CustomerId, EventId, Reservation, ReservationId, ReservationState, SeatSet, UnixMs};
+use crate::domain::{
+    CustomerId, EventId, Holder, Reservation, ReservationId, ReservationState, SeatSet, UnixMs,
+};
 
 /// Writes a reservation as the scripts keep it: see `format_reservation` in `lua/prelude.lua`.
 pub(super) fn write(reservation: &Reservation) -> String {
@@ -10,6 +12,17 @@ pub(super) fn write(reservation: &Reservation) -> String {
 /// Reads what [`write()`] or a script wrote under the id's suffix.
 pub(super) fn read(event: &EventId, suffix: &str, text: &str) -> Result<Reservation, Error> {
     parse(event, suffix, text).ok_or_else(|| Error::Corrupt(format!("reservation {suffix} is {text:?}")))
+}
+
+/// Reads only whose it is; None where there is no record.
+pub(super) fn holder(text: &str) -> Result<Option<Holder>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let mut fields = text.splitn(6, ' ').skip(4);
+    let (request, customer) = (fields.next(), fields.next());
+    let holder = || Some(Holder { request: request?.parse().ok()?, customer: customer?.parse().ok()? });
+    holder().map(Some).ok_or_else(|| Error::Corrupt(format!("a seat's reservation is {text:?}")))
 }
 
 fn parse(event: &EventId, suffix: &str, text: &str) -> Option<Reservation> {
@@ -63,6 +76,9 @@ mod tests {
         assert_eq!(reservation.state, ReservationState::Confirming);
         assert_eq!(reservation.customer.as_str(), "auth0|Ann Lee");
         assert_eq!(write(&reservation), text);
+        let Reservation { request, customer, .. } = reservation;
+        assert_eq!(holder(text).unwrap(), Some(Holder { request, customer }));
+        assert_eq!(holder("").unwrap(), None);
     }
 
     #[test]
@@ -71,5 +87,6 @@ mod tests {
         for text in ["", "H", "Q 1 2 3 r c", "H 1 2  r c", "H x 2 3 r c", "H 1 2 3 r"] {
             assert!(matches!(read(&event, "1.1", text), Err(Error::Corrupt(_))), "{text:?}");
         }
+        assert!(matches!(holder("H 1 2 3 r"), Err(Error::Corrupt(_))));
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Error, Gate, Taken, record,
+    Error, Gate, Refusal, record,
     script::{self, Reply},
-    seats::read_taken,
+    seats::read_refusal,
 };
 use crate::domain::{
     CustomerId, Epoch, EventId, RequestId, Reservation, ReservationId, ReservationState, SeatSet, UnixMs,
@@ -37,7 +37,7 @@ pub enum Granted {
     /// Sales are closed; or the sale window begins after so long.
     Closed(Option<Duration>),
     /// Some seats are not free.
-    Taken(Vec<Taken>),
+    Taken(Refusal),
     /// Free seats wait for holds that may have been lost.
     Quarantine(Duration),
     /// The customer would have too many seats.
@@ -94,20 +94,25 @@ pub struct Undecided {
     pub due: u32,
     /// How many holds ended.
     pub expired: u32,
+    /// Nothing more gets due within this, unless the hold time is shortened or a hold comes back from its token.
+    pub quiet: Duration,
     /// The Confirms.
     pub confirming: Vec<Reservation>,
 }
 
 impl Gate {
-    /// Takes the seats for the customer, all or none, for the event's hold time.
+    /// Takes the seats for the customer, all or none, for the event's hold time. A refusal names the holders of the
+    /// seats to those who ask for them.
     pub async fn grant(
         &self,
         event: &EventId,
         seats: &SeatSet,
         request: &RequestId,
         customer: &CustomerId,
+        name_holders: bool,
     ) -> Result<Granted, Error> {
-        let args = [request.as_str(), customer.as_str(), &seats.to_string()];
+        let args =
+            [request.as_str(), customer.as_str(), &seats.to_string(), if name_holders { "1" } else { "0" }];
         let (epoch, mut reply) = self.run(&script::GRANT, event, &args).await?;
         Ok(match reply.word() {
             "GRANTED" => Granted::New(found(event, epoch, &mut reply)?),
@@ -116,7 +121,7 @@ impl Gate {
             "CLOSED" => {
                 Granted::Closed(u64::try_from(reply.number::<i64>()?).ok().map(Duration::from_millis))
             }
-            "TAKEN" => Granted::Taken(read_taken(&mut reply)?),
+            "TAKEN" => Granted::Taken(read_refusal(epoch, &mut reply)?),
             "QUARANTINE" => Granted::Quarantine(Duration::from_millis(reply.number()?)),
             "LIMIT" => Granted::Limit { limit: reply.number()?, has: reply.number()? },
             _ => return Err(reply.surprise()),
@@ -209,11 +214,12 @@ impl Gate {
             return Err(reply.surprise());
         }
         let (due, expired) = (reply.number()?, reply.number()?);
+        let quiet = Duration::from_millis(reply.number()?);
         let mut confirming = Vec::new();
         while !reply.is_empty() {
             confirming.push(record::read(event, &reply.text()?, &reply.text()?)?);
         }
-        Ok(Undecided { epoch, due, expired, confirming })
+        Ok(Undecided { epoch, due, expired, quiet, confirming })
     }
 }
 

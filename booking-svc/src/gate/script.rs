@@ -1,10 +1,10 @@
 use std::vec::IntoIter;
 
-use bb8_redis::redis::{self, ScriptInvocation, Value};
+use bb8_redis::redis::{self, Cmd, Value, cmd};
 
 use super::{Error, keys::Keys};
 
-/// A transition: a file of `lua/` behind the prelude.
+/// A transition: a file of `lua/` behind those that it builds on.
 pub(super) struct Script(redis::Script);
 
 macro_rules! scripts {
@@ -18,7 +18,19 @@ macro_rules! scripts {
 
 macro_rules! prelude {
     () => {
-        include_str!("lua/prelude.lua")
+        concat!(include_str!("lua/prelude.lua"), include_str!("lua/changes.lua"))
+    };
+}
+
+/// The prelude of what mostly refuses: it does so before the functions of a change are made, which cost as much as all
+/// the rest of a refusal.
+macro_rules! refusing {
+    () => {
+        concat!(
+            include_str!("lua/prelude.lua"),
+            include_str!("lua/refuse.lua"),
+            include_str!("lua/changes.lua")
+        )
     };
 }
 
@@ -26,12 +38,12 @@ macro_rules! prelude {
 /// become free again.
 macro_rules! finishing {
     () => {
-        concat!("#!lua flags=allow-oom\n", include_str!("lua/prelude.lua"))
+        concat!("#!lua flags=allow-oom\n", include_str!("lua/prelude.lua"), include_str!("lua/changes.lua"))
     };
 }
 
 scripts! {
-    GRANT = prelude!(), "grant.lua";
+    GRANT = refusing!(), "grant.lua";
     EXTEND = finishing!(), "extend.lua";
     GET = finishing!(), "get.lua";
     BEGIN = finishing!(), "begin.lua";
@@ -51,28 +63,48 @@ scripts! {
 impl Script {
     /// A call with all keys of an epoch.
     pub(super) fn call<'a>(
-        &'a self,
+        &'static self,
         keys: &Keys,
         head: impl IntoIterator<Item = &'a str>,
         args: &[&'a str],
-    ) -> ScriptInvocation<'a> {
+    ) -> Call {
         self.call_with_keys(&keys.all, head.into_iter().chain(args.iter().copied()))
     }
 
     /// A call with just these keys.
-    pub(super) fn call_with_keys<'a, 'b>(
-        &'a self,
+    pub(super) fn call_with_keys<'a>(
+        &'static self,
         keys: &[String],
-        args: impl IntoIterator<Item = &'b str>,
-    ) -> ScriptInvocation<'a> {
-        let mut invocation = self.0.prepare_invoke();
-        for key in keys {
-            invocation.key(key);
-        }
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> Call {
+        let mut command = cmd("EVALSHA");
+        command.arg(self.0.get_hash()).arg(keys.len()).arg(keys);
         for arg in args {
-            invocation.arg(arg);
+            command.arg(arg);
         }
-        invocation
+        Call { script: self, command }
+    }
+}
+
+/// A call of a script, to be sent.
+pub(super) struct Call {
+    script: &'static Script,
+    command: Cmd,
+}
+
+impl Call {
+    /// Sends it; a Redis that does not know the script yet is told.
+    pub(super) async fn send(
+        &self,
+        redis: &mut impl redis::aio::ConnectionLike,
+    ) -> redis::RedisResult<Vec<Value>> {
+        match self.command.query_async(redis).await {
+            Err(error) if error.kind() == redis::ServerErrorKind::NoScript.into() => {
+                self.script.0.load_async(redis).await?;
+                self.command.query_async(redis).await
+            }
+            answer => answer,
+        }
     }
 }
 

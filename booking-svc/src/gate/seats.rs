@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Error, Gate, script, script::Reply};
-use crate::domain::{Epoch, Event, EventId, PackedStates, SeatId, SeatState, SeatStates, UnixMs, Version};
+use super::{Error, Gate, record, script, script::Reply};
+use crate::domain::{
+    Epoch, Event, EventId, Holder, PackedStates, SeatId, SeatState, SeatStates, UnixMs, Version,
+};
 
 /// At most so many taken seats are named when a block is refused.
 const TAKEN_NAMED_MAX: usize = 50;
 
 /// A seat that is not free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// Which seat.
     pub seat: SeatId,
@@ -17,8 +19,21 @@ pub struct Taken {
     pub state: SeatState,
     /// When its hold ends, unless it is extended or being confirmed.
     pub deadline: Option<UnixMs>,
+    /// Who has it, where that was asked and is still known.
+    pub holder: Option<Holder>,
     /// The gate's clock.
     pub now: UnixMs,
+}
+
+/// Why seats were not granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The epoch that says so.
+    pub epoch: Epoch,
+    /// The event's version of which it is true.
+    pub version: Version,
+    /// The seats that stand in the way.
+    pub taken: Vec<Taken>,
 }
 
 /// A gate that is not cold.
@@ -59,7 +74,13 @@ impl Gate {
         let (epoch, mut reply) = self.run(&script::BLOCK, event, &args).await?;
         Ok(match reply.word() {
             "CHANGED" => Ok((epoch, reply.number()?)),
-            "TAKEN" => Err(BlockRefusal::Taken(read_taken(&mut reply)?)),
+            "TAKEN" => {
+                let (now, mut taken) = (UnixMs(reply.number()?), Vec::new());
+                while !reply.is_empty() {
+                    taken.push(read_taken(now, reply.number()?, &reply.text()?, None)?);
+                }
+                Err(BlockRefusal::Taken(taken))
+            }
             "QUARANTINE" => Err(BlockRefusal::Quarantine(Duration::from_millis(reply.number()?))),
             _ => return Err(reply.surprise()),
         })
@@ -120,21 +141,24 @@ pub(super) fn read_states(epoch: Epoch, reply: &mut Reply) -> Result<SeatStates,
     Ok(SeatStates { epoch, version, packed })
 }
 
-pub(super) fn read_taken(reply: &mut Reply) -> Result<Vec<Taken>, Error> {
-    let now = UnixMs(reply.number()?);
-    let mut taken = Vec::new();
+/// All that a refused grant says after its word.
+pub(super) fn read_refusal(epoch: Epoch, reply: &mut Reply) -> Result<Refusal, Error> {
+    let (now, version, mut taken) = (UnixMs(reply.number()?), Version(reply.number()?), Vec::new());
     while !reply.is_empty() {
-        let seat = SeatId(reply.number()?);
-        let value = reply.text()?;
-        let mut fields = value.split(' ');
-        let (state, deadline) = match fields.next() {
-            Some("H") => (SeatState::Held, fields.next().and_then(|text| text.parse().ok()).map(UnixMs)),
-            Some("C") => (SeatState::Held, None),
-            Some("S") => (SeatState::Sold, None),
-            Some("B") => (SeatState::Blocked, None),
-            _ => return Err(Error::Corrupt(format!("seat {seat} is {value:?}"))),
-        };
-        taken.push(Taken { seat, state, deadline, now });
+        let (seat, value, record) = (reply.number()?, reply.text()?, reply.text()?);
+        taken.push(read_taken(now, seat, &value, record::holder(&record)?)?);
     }
-    Ok(taken)
+    Ok(Refusal { epoch, version, taken })
+}
+
+fn read_taken(now: UnixMs, seat: u32, value: &str, holder: Option<Holder>) -> Result<Taken, Error> {
+    let mut fields = value.split(' ');
+    let (state, deadline) = match fields.next() {
+        Some("H") => (SeatState::Held, fields.next().and_then(|text| text.parse().ok()).map(UnixMs)),
+        Some("C") => (SeatState::Held, None),
+        Some("S") => (SeatState::Sold, None),
+        Some("B") => (SeatState::Blocked, None),
+        _ => return Err(Error::Corrupt(format!("seat {seat} is {value:?}"))),
+    };
+    Ok(Taken { seat: SeatId(seat), state, deadline, holder, now })
 }

@@ -9,7 +9,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::convert::{Invalid, timestamp};
 use crate::{
-    booking::{Error, TakenSeat},
+    booking::{Error, Level, TakenSeat},
     domain::{EventError, EventId, SeatState},
     identity, limits,
 };
@@ -111,7 +111,7 @@ fn refusal(error: &Error) -> Refusal {
         Error::Event(EventError::Field(field, rule)) => invalid(error).field(field, rule),
         Error::Event(EventError::Layout(rule)) => invalid(error).field("layout", rule),
         Error::EventExists(id) => new(AlreadyExists, "EVENT_EXISTS").with("event_id", id),
-        Error::SeatUnavailable(seats) => seat_unavailable(error, seats),
+        Error::SeatUnavailable { level, seats } => seat_unavailable(error, *level, seats),
         Error::HoldExpired(id) => new(FailedPrecondition, "HOLD_EXPIRED").with("reservation_id", id),
         Error::HoldReleased(id) => new(FailedPrecondition, "HOLD_RELEASED").with("reservation_id", id),
         Error::SeatLost(id) => new(Aborted, "SEAT_LOST").with("reservation_id", id),
@@ -143,11 +143,12 @@ fn refusal(error: &Error) -> Refusal {
     }
 }
 
-fn seat_unavailable(error: &Error, seats: &[TakenSeat]) -> Refusal {
+fn seat_unavailable(error: &Error, level: Level, seats: &[TakenSeat]) -> Refusal {
     let shown: Vec<_> = seats.iter().take(METADATA_SEATS_MAX).map(|taken| taken.seat.to_string()).collect();
     let mut refusal = Refusal::new(Code::FailedPrecondition, "SEAT_UNAVAILABLE", error)
         .with("seat_ids", shown.join(","))
-        .with("seats_taken", seats.len());
+        .with("seats_taken", seats.len())
+        .with("level", level.as_str());
     for taken in seats {
         let (kind, state) = match taken.state {
             SeatState::Held => ("SEAT_UNAVAILABLE/HELD", "held"),

@@ -15,6 +15,10 @@ fn reservation() -> ReservationId {
     "rock.1.2".parse().unwrap()
 }
 
+fn unavailable(seats: Vec<TakenSeat>) -> Error {
+    Error::SeatUnavailable { level: Level::Gate, seats }
+}
+
 fn held(seat: u32, ms: u64) -> TakenSeat {
     let wait = Duration::from_millis(ms);
     TakenSeat {
@@ -48,7 +52,7 @@ fn each_error_has_its_code_reason_and_retry() {
         (Error::Event(EventError::Field("name", "is bad")), Code::InvalidArgument, "INVALID_ARGUMENT", None),
         (Error::Event(LayoutError::Empty.into()), Code::InvalidArgument, "INVALID_ARGUMENT", None),
         (Error::EventExists(event()), Code::AlreadyExists, "EVENT_EXISTS", None),
-        (Error::SeatUnavailable(vec![sold(1)]), Code::FailedPrecondition, "SEAT_UNAVAILABLE", None),
+        (unavailable(vec![sold(1)]), Code::FailedPrecondition, "SEAT_UNAVAILABLE", None),
         (Error::HoldExpired(reservation()), Code::FailedPrecondition, "HOLD_EXPIRED", None),
         (Error::HoldReleased(reservation()), Code::FailedPrecondition, "HOLD_RELEASED", None),
         (Error::SeatLost(reservation()), Code::Aborted, "SEAT_LOST", None),
@@ -115,26 +119,26 @@ fn each_refused_caller_has_a_code_and_a_reason() {
 
 #[test]
 fn a_loser_learns_each_seat_and_when_all_could_be_free() {
-    let status = Status::from(Error::SeatUnavailable(vec![held(3, 500), held(4, 9_000)]));
+    let status = Status::from(unavailable(vec![held(3, 500), held(4, 9_000)]));
     assert_eq!(retry(&status), Some(Duration::from_secs(9)));
     let seats = status.get_details_precondition_failure().unwrap().violations;
     assert_eq!(seats[0].r#type, "SEAT_UNAVAILABLE/HELD");
     assert_eq!(seats[0].subject, "3");
     assert_eq!(seats[0].description, "held until 2027-01-15T08:00:00.500Z");
 
-    let status = Status::from(Error::SeatUnavailable(vec![held(3, 500), sold(5)]));
+    let status = Status::from(unavailable(vec![held(3, 500), sold(5)]));
     assert_eq!(retry(&status), None, "a sold seat does not come back");
     let seats = status.get_details_precondition_failure().unwrap().violations;
     assert_eq!((&*seats[1].r#type, &*seats[1].description), ("SEAT_UNAVAILABLE/SOLD", "sold"));
 
     // A seat that is being confirmed has no end.
     let confirming = TakenSeat { held_until: None, free_in: None, ..held(6, 0) };
-    assert_eq!(retry(&Status::from(Error::SeatUnavailable(vec![confirming]))), None);
+    assert_eq!(retry(&Status::from(unavailable(vec![confirming]))), None);
 }
 
 #[test]
 fn the_largest_refusal_fits_into_the_headers_of_any_client() {
-    let status = Status::from(Error::SeatUnavailable((99_950..100_000).map(|seat| held(seat, 1)).collect()));
+    let status = Status::from(unavailable((99_950..100_000).map(|seat| held(seat, 1)).collect()));
     let metadata = status.get_details_error_info().unwrap().metadata;
     assert_eq!(metadata["seat_ids"].split(',').count(), METADATA_SEATS_MAX);
     assert_eq!(metadata["seats_taken"], "50");

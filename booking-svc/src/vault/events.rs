@@ -4,7 +4,7 @@ use bb8_postgres::tokio_postgres::{
 };
 
 use super::{BULK_TIMEOUT, Error, Vault, first, in_time, pool::Connection, rows, sql};
-use crate::domain::{Event, EventId, Layout, NewEvent, Row, SalesSettings, Seat, Section, UnixMs};
+use crate::domain::{Epoch, Event, EventId, Layout, NewEvent, Row, SalesSettings, Seat, Section, UnixMs};
 
 impl Vault {
     /// Writes an event with all its seats, all or nothing. Where it is there already with the same content, that is
@@ -32,6 +32,13 @@ impl Vault {
     pub async fn events(&self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>, Error> {
         let after = after.map_or("", EventId::as_str);
         self.query(sql::EVENTS, &[&after, &i64::from(limit)]).await?.iter().map(rows::event).collect()
+    }
+
+    /// As [`Self::events`], but only which there are and their epochs: all replicas ask for this each second.
+    pub async fn epochs(&self, after: Option<&EventId>, limit: u32) -> Result<Vec<(EventId, Epoch)>, Error> {
+        let after = after.map_or("", EventId::as_str);
+        let rows = self.query(sql::EPOCHS, &[&after, &i64::from(limit)]).await?;
+        rows.iter().map(|row| Ok((rows::id(row, "event_id")?, rows::epoch(row, "epoch")?))).collect()
     }
 
     /// The seats of an event. Sections and rows without seats are not kept.

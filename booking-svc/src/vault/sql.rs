@@ -62,6 +62,9 @@ pub(super) const EVENT: &str = concat!("SELECT ", event_columns!(), " FROM event
 pub(super) const EVENTS: &str =
     concat!("SELECT ", event_columns!(), " FROM events WHERE event_id > $1 ORDER BY event_id LIMIT $2");
 
+pub(super) const EPOCHS: &str =
+    "SELECT event_id, epoch FROM events WHERE event_id > $1 ORDER BY event_id LIMIT $2";
+
 pub(super) const LAYOUT: &str = "
     SELECT section_name, row_label, label, price_category, x_cm, y_cm, accessible
       FROM seats WHERE event_id = $1 ORDER BY seat_id";

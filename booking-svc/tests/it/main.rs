@@ -5,6 +5,7 @@
 
 mod aborts;
 mod bad_input;
+mod board_refusals;
 mod errors;
 mod events;
 mod first;

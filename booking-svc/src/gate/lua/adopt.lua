@@ -29,13 +29,13 @@ if r.deadline <= now then return { 'ENDED' } end
 
 local seats = seat_list(r.seats)
 local taken, due = look_at(seats)
-if #taken > 2 then return taken end
+if #taken > 0 then return { 'TAKEN', digits(now), unpack(taken) } end
 for _, other in ipairs(due) do find_reservation(other, '') end
 
-append_log(current_version() + 1, HELD, seats, r.deadline)
-write_seats(seats, string.format('H %.0f %s', r.deadline, id), HELD)
+local deadline = digits(r.deadline)
+change_seats(current_version() + 1, seats, 'H ' .. deadline .. ' ' .. id, HELD, deadline)
 redis.call('HSET', RESERVATIONS, id, format_reservation(r))
 redis.call('HSETNX', REQUESTS, r.request .. ' ' .. r.customer, id)
-redis.call('ZADD', EXPIRY, string.format('%.0f', r.deadline), id)
+redis.call('ZADD', EXPIRY, deadline, id)
 redis.call('HINCRBY', CUSTOMERS, r.customer, #seats)
 return describe('FOUND', id, r)

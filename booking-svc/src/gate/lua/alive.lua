@@ -8,4 +8,4 @@ local cold, meta = check_gate('quarantine_until_ms')
 if cold then return cold end
 local lost = lost_key()
 if lost then return lost end
-return { 'ALIVE', string.format('%.0f', math.max(0, tonumber(meta[4]) - now)) }
+return { 'ALIVE', digits(math.max(0, tonumber(meta[4]) - now)) }

@@ -12,10 +12,10 @@ if not r then return reply end
 if r.state == 'H' then
     r.state = 'C'
     redis.call('HSET', RESERVATIONS, id, format_reservation(r))
-    write_seats(seat_list(r.seats), string.format('C %.0f %s', r.deadline, id), HELD)
+    write_values(seat_list(r.seats), 'C ' .. digits(r.deadline) .. ' ' .. id)
 end
 if r.state == 'C' then
     -- A caller who repeats still wants it: the sweeper waits another window.
-    redis.call('ZADD', EXPIRY, string.format('%.0f', now + tonumber(ARGV[7])), id)
+    redis.call('ZADD', EXPIRY, digits(now + tonumber(ARGV[7])), id)
 end
 return describe('FOUND', id, r)

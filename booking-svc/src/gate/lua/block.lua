@@ -8,9 +8,9 @@ local cold, meta = check_gate('quarantine_until_ms')
 if cold then return cold end
 if not redis.call('HGET', SEATS, 'v') then return { 'COLD', 'seats' } end
 local quarantine = tonumber(meta[4])
-if quarantine > now then return { 'QUARANTINE', string.format('%.0f', quarantine - now) } end
+if quarantine > now then return { 'QUARANTINE', digits(quarantine - now) } end
 
-local seats, free, due, taken = seat_list(ARGV[5]), {}, {}, { 'TAKEN', string.format('%.0f', now) }
+local seats, free, due, taken = seat_list(ARGV[5]), {}, {}, { 'TAKEN', digits(now) }
 local values = read_seats(seats)
 for i, seat in ipairs(seats) do
     local state, deadline, id
@@ -29,7 +29,6 @@ end
 if #taken > 2 then return taken end
 for _, id in ipairs(due) do find_reservation(id, '') end
 if #free > 0 then
-    append_log(current_version() + 1, BLOCKED, free)
-    write_seats(free, 'B', BLOCKED)
+    change_seats(current_version() + 1, free, 'B', BLOCKED)
 end
 return { 'CHANGED', #free }

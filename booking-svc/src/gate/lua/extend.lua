@@ -17,7 +17,7 @@ local deadline = math.min(now + tonumber(meta[4]), r.limit)
 if deadline > r.deadline then
     r.deadline = deadline
     redis.call('HSET', RESERVATIONS, id, format_reservation(r))
-    write_seats(seat_list(r.seats), string.format('H %.0f %s', deadline, id), HELD)
-    redis.call('ZADD', EXPIRY, string.format('%.0f', deadline), id)
+    write_values(seat_list(r.seats), 'H ' .. digits(deadline) .. ' ' .. id)
+    redis.call('ZADD', EXPIRY, digits(deadline), id)
 end
 return describe('EXTENDED', id, r)

@@ -18,8 +18,7 @@ if outcome == 'B' then
     if not live then return { 'SETTLED', 0 } end
     local owned = owned_seats(id, seat_list(r.seats), 'HC')
     if #owned > 0 then
-        append_log(current_version() + 1, SOLD, owned)
-        write_seats(owned, 'S ' .. id, SOLD)
+        change_seats(current_version() + 1, owned, 'S ' .. id, SOLD)
     end
     if text then bury(id, r, 'B') end
     return { 'SETTLED', #owned }

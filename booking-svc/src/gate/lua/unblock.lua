@@ -14,7 +14,6 @@ for i, seat in ipairs(seats) do
     if values[i] == 'B' then blocked[#blocked + 1] = seat end
 end
 if #blocked > 0 then
-    append_log(current_version() + 1, FREE, blocked)
-    write_seats(blocked, nil, FREE)
+    change_seats(current_version() + 1, blocked, nil, FREE)
 end
 return { 'CHANGED', #blocked }

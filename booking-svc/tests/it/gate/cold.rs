@@ -11,7 +11,7 @@ use super::house::{House, connect, customer, request, set};
 use crate::support::{holds_within, redis::Redis};
 
 async fn grant(house: &House) -> Result<Granted, Error> {
-    house.gate.grant(house.id(), &set(&[1]), &request("r"), &customer("ann")).await
+    house.gate.grant(house.id(), &set(&[1]), &request("r"), &customer("ann"), false).await
 }
 
 /// What the gate says once Redis answers again.

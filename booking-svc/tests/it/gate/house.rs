@@ -85,7 +85,7 @@ impl House {
 
     pub(super) async fn grant(&self, customer: &str, request: &str, seats: &[u32]) -> Granted {
         self.gate
-            .grant(self.id(), &set(seats), &self::request(request), &self::customer(customer))
+            .grant(self.id(), &set(seats), &self::request(request), &self::customer(customer), true)
             .await
             .unwrap()
     }

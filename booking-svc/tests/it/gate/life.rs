@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use booking_svc::{
-    domain::{Reservation, ReservationState, SeatId, SeatState},
-    gate::{Error, Extended, Granted},
+    domain::{Holder, Reservation, ReservationState, SeatId, SeatState},
+    gate::{Error, Extended, Granted, Refusal},
 };
 use tokio::time::sleep;
 
@@ -16,10 +16,14 @@ async fn a_taken_seat_is_refused_with_the_end_of_its_hold() {
     let redis = Redis::start().await;
     let house = House::open(&redis, "rock", 100).await;
     let held = house.hold("ann", &[3, 4]).await;
-    let Granted::Taken(taken) = house.grant("bob", "r", &[4, 5]).await else { panic!("granted") };
+    let Granted::Taken(refusal) = house.grant("bob", "r", &[4, 5]).await else { panic!("granted") };
+    let Refusal { epoch, version, taken } = refusal;
+    assert_eq!((epoch, version.0), (held.epoch, 1));
     assert_eq!(taken.len(), 1);
+    let ann = held.reservation;
+    assert_eq!(taken[0].holder, Some(Holder { request: ann.request, customer: ann.customer }));
     assert_eq!((taken[0].seat, taken[0].state), (SeatId(4), SeatState::Held));
-    assert_eq!(taken[0].deadline, Some(held.reservation.deadline));
+    assert_eq!(taken[0].deadline, Some(ann.deadline));
     assert!(
         matches!(house.grant("bob", "r", &[5]).await, Granted::New(_)),
         "seat 5 stayed free: all or nothing"
@@ -49,8 +53,8 @@ async fn a_confirm_that_was_begun_is_never_freed_by_time() {
     let begun = house.gate.begin(&held.id, None, Duration::from_millis(1)).await.unwrap().unwrap();
     assert_eq!(begun.reservation.state, ReservationState::Confirming);
     sleep(Duration::from_millis(400)).await;
-    let Granted::Taken(taken) = house.grant("bob", "r", &[7]).await else { panic!("freed by time") };
-    assert_eq!(taken[0].deadline, None, "nobody knows when it is free");
+    let Granted::Taken(refusal) = house.grant("bob", "r", &[7]).await else { panic!("freed by time") };
+    assert_eq!(refusal.taken[0].deadline, None, "nobody knows when it is free");
     let swept = house.gate.sweep(house.id(), 10).await.unwrap();
     assert_eq!(swept.confirming, [begun.reservation], "the sweeper hands it to the vault");
     assert!(matches!(house.grant("bob", "r", &[7]).await, Granted::Taken(_)));
@@ -121,7 +125,10 @@ async fn the_limit_is_the_customers_across_reservations_also_when_all_come_at_on
         let (gate, event, ann) = (house.gate.clone(), house.id().clone(), ann.clone());
         async move {
             let seats = super::house::set(&[n]);
-            matches!(gate.grant(&event, &seats, &request(&format!("r{n}")), &ann).await, Ok(Granted::New(_)))
+            matches!(
+                gate.grant(&event, &seats, &request(&format!("r{n}")), &ann, false).await,
+                Ok(Granted::New(_))
+            )
         }
     });
     let won = futures_util::future::join_all(calls).await.into_iter().filter(|won| *won).count();
@@ -172,7 +179,7 @@ async fn a_full_redis_grants_nothing_but_lets_holds_end() {
     let mut client = redis.client().await;
     let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "1"]).query_async(&mut client).await.unwrap();
     let seats = super::house::set(&[3]);
-    let refused = house.gate.grant(house.id(), &seats, &request("r"), &customer("cid")).await;
+    let refused = house.gate.grant(house.id(), &seats, &request("r"), &customer("cid"), false).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     let Reservation { id, seats, request, customer, .. } = &given_back;
     let released = ReservationState::Released;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use booking_svc::{
     domain::{PackedStates, Reservation, ReservationState, SeatId, SeatState},
-    gate::{BlockRefusal, Extended, Granted},
+    gate::{BlockRefusal, Extended, Granted, Refusal},
 };
 use proptest::prelude::*;
 use redis::AsyncCommands;
@@ -176,7 +176,7 @@ impl Run {
                     tokio::time::sleep(Duration::from_millis(3)).await;
                 }
             }
-            Granted::Taken(named) => {
+            Granted::Taken(Refusal { taken: named, .. }) => {
                 assert_eq!(named.iter().map(|taken| taken.seat.0).collect::<Vec<_>>(), taken);
                 for one in named {
                     assert_eq!(one.state, self.model.seat_state(one.seat.0));
