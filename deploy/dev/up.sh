@@ -209,10 +209,11 @@ is_serving() {
 }
 
 show_addresses() {
-    local first token
+    local first token grpcurl=grpcurl
     # shellcheck source=/dev/null
     source "$state/env"
     first=${TE_TARGETS%%,*}
+    if ! have grpcurl && [[ -x $state/tools/bin/grpcurl ]]; then grpcurl="$state/tools/bin/grpcurl"; fi
     token=$(timeout 10 "$target/release/booking-svc" token mint --role customer --sub alice --ttl 12h) || token="TOKEN"
     cat <<TEXT
 
@@ -226,10 +227,10 @@ logs:         $log_dir
 
 A first call, as the customer alice:
 
-grpcurl -plaintext -H 'authorization: Bearer $token' -d '{"event_id": "theatre", "seat_ids": [0, 1], "request_id": "first-$RANDOM"}' ${first#http://} ticketengine.booking.v1.BookingService/Reserve
+$grpcurl -plaintext -H 'authorization: Bearer $token' -d '{"event_id": "theatre", "seat_ids": [0, 1], "request_id": "first-$RANDOM"}' ${first#http://} ticketengine.booking.v1.BookingService/Reserve
 
 TEXT
-    have grpcurl || say "grpcurl is missing: go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest"
+    have "$grpcurl" || say "grpcurl is missing: ./dev tools builds it"
 }
 
 cmd_down() {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Puts load on a running TicketEngine, and audits what it sold.
 #[derive(Debug, Parser)]
@@ -22,6 +22,11 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Opens many WebSockets to a gateway and measures what each costs in memory.
     Sockets(Sockets),
+    /// Measures a running TicketEngine against bare ceilings.
+    Bench(Bench),
+    /// A server that gives one answer: the ceiling that `bench` starts by itself.
+    #[command(hide = true)]
+    Bare(BareServer),
 }
 
 /// Options of `demo`.
@@ -85,8 +90,98 @@ pub(crate) struct Sockets {
     pub(crate) tokens: Tokens,
 }
 
-/// How customers' tokens are signed.
+/// Options of `bench`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Bench {
+    /// Which scenarios [default: all].
+    #[arg(value_enum)]
+    pub(crate) scenarios: Vec<Scenario>,
+    /// Shorter slices and smaller houses: a look, not a measurement.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Fails where a bound is missed, too.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Where results.json and report.html go [default: .dev/bench/TIME].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// The booking-svc that is measured.
+    #[arg(long, env = "TE_BENCH_TARGET_A", value_name = "URL")]
+    pub(crate) target: String,
+    /// Another one with level 0 off.
+    #[arg(long, env = "TE_BENCH_TARGET_B", value_name = "URL")]
+    pub(crate) target_b: Option<String>,
+    /// The gateway, such as http://127.0.0.1:8080
+    #[arg(long, env = "TE_DEV_GATEWAY", value_name = "URL")]
+    pub(crate) gateway: Option<String>,
+    /// Who the customers are.
+    #[command(flatten)]
+    pub(crate) tokens: Tokens,
+    /// Where the auditor looks, and where the ceilings are measured.
+    #[command(flatten)]
+    pub(crate) stores: Stores,
+}
+
+/// What `bench` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Refusals a second.
+    Reject,
+    /// Seats won a second.
+    Win,
+    /// Bookings a second.
+    Book,
+    /// How long customers wait at ten thousand calls a second.
+    Latency,
+    /// What refusals and wins cost in larger houses and beside more events.
+    Growth,
+    /// The memory of booking-svc.
+    Memory,
+}
+
+impl Scenario {
+    /// All of them, in the order in which they run.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Reject, Self::Win, Self::Book, Self::Latency, Self::Growth, Self::Memory];
+
+    /// On the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Win => "win",
+            Self::Book => "book",
+            Self::Latency => "latency",
+            Self::Growth => "growth",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// Options of `bare`.
 #[derive(Debug, Args)]
+pub(crate) struct BareServer {
+    /// What each Reserve is answered with.
+    #[arg(long, value_enum)]
+    pub(crate) answer: Answer,
+    /// The message of a refusal.
+    #[arg(long, default_value = "")]
+    pub(crate) message: String,
+    /// The encoded ReserveResponse, or the details of the refusal; in hexadecimal.
+    #[arg(long)]
+    pub(crate) bytes: String,
+}
+
+/// The two kinds of answers of `bare`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Answer {
+    /// A reservation.
+    Granted,
+    /// FAILED_PRECONDITION.
+    Refused,
+}
+
+/// How customers' tokens are signed.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Tokens {
     /// Signs the customers' tokens (HS256).
     #[arg(long, env = "TE_JWT_SECRET", hide_env_values = true)]
@@ -114,7 +209,7 @@ pub(crate) struct Audit {
 }
 
 /// The two stores of the system.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Stores {
     /// Redis, such as redis://127.0.0.1:6379/
     #[arg(long, env = "TE_REDIS_URL", hide_env_values = true)]

@@ -80,6 +80,37 @@ pub(crate) enum Error {
     /// Nothing was sold: the audit that follows would say nothing.
     #[error("no customer got a booking, so the run proves nothing")]
     NothingSold,
+    /// A load did not come to its end.
+    #[error("a call of the load was never answered, or its caller failed")]
+    LoadStuck,
+    /// A slice needed more seats than there were.
+    #[error("{0}: no seats are left for this slice")]
+    OutOfSeats(&'static str),
+    /// A step that has to end did not.
+    #[error("{0} takes too long")]
+    Overdue(&'static str),
+    /// The service's process is not on this machine, or of another user.
+    #[error("no process here is seen to listen on the port of booking-svc; memory can not be measured")]
+    NoProcess,
+    /// Another program that measures a ceiling does not work.
+    #[error("{name}: {why}")]
+    Tool {
+        /// Which.
+        name: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// The bare server does not work.
+    #[error("the bare server: {0}")]
+    Bare(&'static str),
+    /// A file of the report can not be written.
+    #[error("{}: {source}", path.display())]
+    Report {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The report can not be written.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),

@@ -1,11 +1,13 @@
 //! Load generator and auditor of TicketEngine. It knows the wire types and the two stores, and none of the service's code.
 
 mod audit;
+mod bench;
 mod cli;
 mod client;
 mod demo;
 mod error;
 mod ledger;
+mod process;
 mod report;
 mod sockets;
 
@@ -20,6 +22,10 @@ use cli::{Cli, Command};
 use error::Error;
 use ledger::Record;
 
+/// The client shares the cores with what it measures, and the bare server is to be as quick as one can be.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A promise is broken.
 const EXIT_VIOLATED: u8 = 1;
 /// The command could not do its work.
@@ -31,6 +37,8 @@ async fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options).await,
         Command::Audit(options) => run_audit(&options).await,
         Command::Sockets(options) => sockets::run(&options).await,
+        Command::Bench(options) => bench::run(&options).await,
+        Command::Bare(options) => bench::serve_bare(&options).await.map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

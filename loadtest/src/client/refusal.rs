@@ -6,6 +6,8 @@ use tonic_types::StatusExt;
 /// The level of the funnel that refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
+    /// The replica's own copy of the seats, without asking anybody.
+    Board,
     /// Redis, in memory.
     Gate,
     /// PostgreSQL.
@@ -15,6 +17,7 @@ pub(crate) enum Level {
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Board => "board",
             Self::Gate => "gate",
             Self::Vault => "vault",
         })
@@ -41,6 +44,7 @@ impl From<Status> for Refusal {
         let (reason, mut metadata) =
             status.get_details_error_info().map(|info| (info.reason, info.metadata)).unwrap_or_default();
         let level = match metadata.remove("level").as_deref() {
+            Some("board") => Level::Board,
             Some("vault") => Level::Vault,
             Some(_) => Level::Gate,
             None if matches!(reason.as_str(), "SEAT_LOST" | "PAYMENT_MISMATCH") => Level::Vault,
@@ -133,6 +137,7 @@ mod tests {
         assert_eq!(refusal(Code::Aborted, "SEAT_LOST", None).level, Level::Vault);
         assert_eq!(refusal(Code::FailedPrecondition, "PAYMENT_MISMATCH", None).level, Level::Vault);
         assert_eq!(refusal(Code::FailedPrecondition, "HOLD_EXPIRED", Some("vault")).level, Level::Vault);
+        assert_eq!(refusal(Code::FailedPrecondition, "SEAT_UNAVAILABLE", Some("board")).level, Level::Board);
         assert_eq!(refusal(Code::FailedPrecondition, "HOLD_EXPIRED", None).level, Level::Gate);
     }
 

@@ -34,13 +34,22 @@ impl Minter {
 
     /// A token of one customer, ready for its requests.
     pub(crate) fn mint(&self, customer: &str) -> Result<Token, Error> {
+        self.mint_as(customer, "customer")
+    }
+
+    /// A token of an organiser, who makes events.
+    pub(crate) fn mint_admin(&self, name: &str) -> Result<Token, Error> {
+        self.mint_as(name, "admin")
+    }
+
+    fn mint_as(&self, sub: &str, role: &'static str) -> Result<Token, Error> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let claims = Claims {
-            sub: customer,
+            sub,
             iss: &self.issuer,
             aud: &self.audience,
             exp: (now + TOKEN_TTL).as_secs(),
-            roles: ["customer"],
+            roles: [role],
         };
         let token = encode(&Header::new(Algorithm::HS256), &claims, &self.key)?;
         // A token is base64 and dots: always a header's value.
@@ -63,6 +72,13 @@ impl Token {
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", self.bearer.clone());
         request.set_timeout(deadline);
+        request
+    }
+
+    /// A request that carries the token alone: the service's own deadline holds.
+    pub(crate) fn request_without_deadline<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", self.bearer.clone());
         request
     }
 }

@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# `bench`: the load tests, against a system of their own.
+: "${root:?}" "${state:?}" "${target:?}"
+
+cmd_bench() {
+    local out
+    make_state
+    exec 9>>"$state/bench.lock"
+    flock -n 9 || die "another ./dev bench is running here"
+    find_tools
+    have redis-benchmark || warn "redis-benchmark is missing (Debian: redis-tools): its ceiling is left out"
+    build
+    # From here on everything is in a place of its own, beside an `up` that may be running.
+    state="$state/bench"
+    run_dir="$state/run"
+    log_dir="$state/log"
+    replicas=(booking-svc-a booking-svc-b)
+    make_state
+    trap 'bench_exit $?' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    stop_bench # what a run that was killed left behind
+    start_bench
+    out="$state/$(date +%Y%m%d-%H%M%S)"
+    # The report's directory can be given again: the last one counts.
+    raise_files
+    (cd "$root" && exec setsid "$target/release/loadtest" bench --out "$out" "$@" 9>&-) &
+    remember_pid loadtest $!
+    wait $!
+}
+
+# As `start_services`, but without a sample event, and with two replicas that differ in one setting: B has no level 0.
+start_bench() {
+    local redis_port postgres_port gateway_port a b metrics_a metrics_b
+    load_secrets
+    pick_port 26379 && redis_port=$REPLY
+    pick_port 35432 && postgres_port=$REPLY
+    pick_port 51051 && a=$REPLY
+    pick_port 51052 && b=$REPLY
+    pick_port 29464 && metrics_a=$REPLY
+    pick_port 29465 && metrics_b=$REPLY
+    pick_port 28080 && gateway_port=$REPLY
+    step "starting Redis and PostgreSQL"
+    start_redis "$state/redis" "$redis_port" "$redis_password"
+    start_postgres "$state/postgres" "$postgres_port" "$postgres_password" max_connections=200
+    create_database "$postgres_port" "$postgres_password" || {
+        show_log initdb
+        die "PostgreSQL refused"
+    }
+    # The gateway watches through A alone.
+    write_env "$redis_port" "$postgres_port" "$a" "$metrics_a $metrics_b" "$gateway_port"
+    # shellcheck source=/dev/null
+    source "$state/env"
+    export TE_BENCH_TARGET_A="http://127.0.0.1:$a" TE_BENCH_TARGET_B="http://127.0.0.1:$b"
+    run_booking_svc migrate migrate || {
+        show_log migrate
+        die "booking-svc migrate failed"
+    }
+    step "starting booking-svc twice, once without level 0, and ws-gateway"
+    raise_files
+    start_child booking-svc-a env TE_LISTEN="127.0.0.1:$a" TE_METRICS_LISTEN="127.0.0.1:$metrics_a" \
+        "$target/release/booking-svc" serve
+    start_child booking-svc-b env TE_LISTEN="127.0.0.1:$b" TE_METRICS_LISTEN="127.0.0.1:$metrics_b" \
+        TE_BOARD_REFUSALS=off "$target/release/booking-svc" serve
+    await_child booking-svc-a 60 is_serving "$a"
+    await_child booking-svc-b 60 is_serving "$b"
+    start_gateway
+}
+
+# Ten thousand sockets are as many files, on both sides.
+raise_files() { ulimit -n "$(ulimit -Hn)" 2>/dev/null || true; }
+
+stop_bench() {
+    if live_pid loadtest; then kill -s TERM -- "-$REPLY" 2>/dev/null || true; fi
+    stop_child loadtest TERM 10
+    stop_everything
+    remove_postgres "$state/postgres"
+    rm -rf "$state/redis" "$state/secrets"
+}
+
+bench_exit() {
+    trap '' INT TERM HUP EXIT
+    if (($1 > 1 && $1 < 128)); then
+        show_log booking-svc-a
+        warn "logs are in $log_dir"
+    fi
+    stop_bench
+    exit "$1"
+}

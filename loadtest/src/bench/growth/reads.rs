@@ -1,0 +1,68 @@
+//! How long a large house takes to be shown, and to be rebuilt.
+
+use std::time::{Duration, Instant};
+
+use ticketengine::v1::{GetSeatMapRequest, WatchSeatsRequest};
+use tokio::time::{sleep, timeout};
+use tonic::Code;
+
+use crate::{
+    bench::{house::refused, lab::Lab, outcome::Figure, reject::reserve, rounds::Spread},
+    error::Error,
+};
+
+const SNAPSHOTS: usize = 10;
+/// After Redis has forgotten the event, for Reserve to be answered again.
+const REBUILD_WAIT: Duration = Duration::from_secs(30);
+const TRY_EVERY: Duration = Duration::from_millis(5);
+
+/// The times of an event with so many seats.
+pub(super) async fn figures(lab: &Lab, event: &str, seats: u32) -> Result<Vec<Figure>, Error> {
+    lab.progress.step(format!("growth: board, snapshots and a rebuild of {seats} seats"));
+    let board = board(lab, event).await?;
+    let mut snapshots = Vec::new();
+    for _ in 0..SNAPSHOTS {
+        snapshots.push(snapshot(lab, event).await?);
+    }
+    let rebuild = timeout(REBUILD_WAIT, rebuild(lab, event)).await;
+    let rebuild = rebuild.map_err(|_| Error::Overdue("the rebuild of an event"))??;
+    Ok(vec![
+        Figure::single(format!("board of {seats} seats: first answer of WatchSeats"), board, "ms"),
+        Figure::spread(format!("snapshot of {seats} seats: GetSeatMap"), Spread::of(&snapshots), "ms"),
+        Figure::single(format!("rebuild of {seats} held seats: Reserve is answered again"), rebuild, "ms"),
+    ])
+}
+
+fn ms_since(begin: Instant) -> f64 {
+    begin.elapsed().as_secs_f64() * 1e3
+}
+
+/// On the replica without level 0, where there is one: nobody has watched the event there.
+async fn board(lab: &Lab, event: &str) -> Result<f64, Error> {
+    let mut client = lab.b.as_ref().unwrap_or(&lab.a).connections.booking(0);
+    let begin = Instant::now();
+    let request = WatchSeatsRequest { event_id: event.to_owned(), known: None };
+    let mut stream = client.watch_seats(request).await.map_err(refused("WatchSeats"))?.into_inner();
+    let first = stream.message().await.map_err(refused("WatchSeats"))?;
+    first.map(|_| ms_since(begin)).ok_or(Error::Incomplete("WatchSeats", "a first message"))
+}
+
+async fn snapshot(lab: &Lab, event: &str) -> Result<f64, Error> {
+    let begin = Instant::now();
+    let request = GetSeatMapRequest { event_id: event.to_owned(), states_only: true };
+    lab.a.connections.booking(0).get_seat_map(request).await.map_err(refused("GetSeatMap"))?;
+    Ok(ms_since(begin))
+}
+
+/// Redis forgets that there is such an event; the holds are still there.
+async fn rebuild(lab: &Lab, event: &str) -> Result<f64, Error> {
+    let meta = format!("{}:{{{event}}}:meta", lab.stores().key_prefix);
+    redis::cmd("DEL").arg(meta).query_async::<()>(&mut lab.redis.clone()).await?;
+    let begin = Instant::now();
+    loop {
+        match reserve(lab, event, 0).await {
+            Err(status) if status.code() == Code::Unavailable => sleep(TRY_EVERY).await,
+            Ok(_) | Err(_) => return Ok(ms_since(begin)),
+        }
+    }
+}
