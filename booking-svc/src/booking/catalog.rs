@@ -42,16 +42,15 @@ impl Catalog {
         if let Some(house) = self.houses.get(id).await {
             return Ok(house);
         }
-        let load = async {
-            let event = self.vault.event(id).await?.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
-            let layout =
-                self.vault.layout(id).await?.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
-            Ok(Arc::new(House::new(&event, layout)))
-        };
-        self.houses
-            .try_get_with_by_ref(id, load)
-            .await
-            .map_err(|error: Arc<vault::Error>| Error::from_vault(&error))
+        // On the heap: all calls would keep room for it.
+        let loaded = Box::pin(self.houses.try_get_with_by_ref(id, self.load(id)));
+        loaded.await.map_err(|error: Arc<vault::Error>| Error::from_vault(&error))
+    }
+
+    async fn load(&self, id: &EventId) -> Result<Arc<House>, vault::Error> {
+        let event = self.vault.event(id).await?.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
+        let layout = self.vault.layout(id).await?.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
+        Ok(Arc::new(House::new(&event, layout)))
     }
 }
 

@@ -23,6 +23,17 @@ impl Engine {
         let house = self.0.catalog.house(&event).await?;
         house.check(&event, seats.last())?;
         self.refuse_early(&event, &seats, &request, &customer)?;
+        // On the heap: a call that is refused early would make and move all this room for nothing.
+        Box::pin(self.reserve_at_gate(event, seats, request, customer)).await
+    }
+
+    async fn reserve_at_gate(
+        &self,
+        event: EventId,
+        seats: SeatSet,
+        request: RequestId,
+        customer: CustomerId,
+    ) -> Result<Hold, Error> {
         let asked_at = Instant::now();
         let name_holders = self.0.options.board_refusals;
         let granted = self.0.gate.grant(&event, &seats, &request, &customer, name_holders).await;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use moka::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 
 use super::{Caller, jwks::Keys};
 use crate::limits::CLOCK_SKEW;
@@ -10,15 +10,26 @@ use crate::limits::CLOCK_SKEW;
 /// Of all tokens that are kept. One of 300 bytes takes about 500.
 const BYTES_MAX: u64 = 16 << 20;
 /// What is kept of a token beside its text, roughly.
-const BYTES_PER_TOKEN: usize = 200;
+const BYTES_PER_TOKEN: u64 = 200;
+/// So many are expected: room is made for as many at the start.
+const TOKENS_EXPECTED: usize = 1_000;
 
 /// Good tokens by their whole text: one that differs in a byte is another one.
-pub(super) struct Verified(Cache<Arc<str>, Known>);
+pub(super) struct Verified(Cache<Box<str>, Known, Bytes>);
 
 impl std::fmt::Debug for Verified {
     /// Names no token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Verified").field(&self.0.entry_count()).finish()
+        f.debug_tuple("Verified").field(&self.0.len()).finish()
+    }
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Box<str>, Known> for Bytes {
+    fn weight(&self, token: &Box<str>, _: &Known) -> u64 {
+        token.len() as u64 + BYTES_PER_TOKEN
     }
 }
 
@@ -33,9 +44,7 @@ struct Known {
 
 impl Verified {
     pub(super) fn new() -> Self {
-        let weigh =
-            |token: &Arc<str>, _: &Known| u32::try_from(token.len() + BYTES_PER_TOKEN).unwrap_or(u32::MAX);
-        Self(Cache::builder().weigher(weigh).max_capacity(BYTES_MAX).build())
+        Self(Cache::with_weighter(TOKENS_EXPECTED, BYTES_MAX, Bytes))
     }
 
     /// Whose token it is, where it was good before and still is by the clock and by `keys`, those of the JWKS file.
