@@ -1,8 +1,9 @@
 //! One room an event that is watched: the live board, and the frames that its watchers share.
 
 mod cache;
-mod flush;
 pub mod frames;
+mod outlets;
+mod pace;
 mod reader;
 mod room;
 mod shown;
@@ -10,6 +11,7 @@ mod shown;
 pub(crate) mod testing;
 mod view;
 
+pub use outlets::Outlet;
 pub use reader::{Bell, Call, Reader, Watcher};
 pub use view::Seats;
 
@@ -98,14 +100,14 @@ impl Rooms {
             }
         };
         let (view, beats) = room.enter(seats)?;
-        Ok(Watcher { room, view, beats })
+        Ok(Watcher { room, view, beats, place: None })
     }
 
     /// Runs a room until it is over.
     async fn keep(self, room: Arc<Room>) {
         loop {
             select! {
-                () = room.run(&self.0.draining) => {}
+                () = room.run(&self.0.draining, &self.0.tracker) => {}
                 () = self.follow(&room) => {}
             }
             let mut open = self.open();

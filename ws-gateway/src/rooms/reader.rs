@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{
     Encoding,
-    flush::Share,
+    outlets::Outlet,
     room::{Beat, Room},
     shown::Cursor,
     view::View,
@@ -19,6 +19,8 @@ pub struct Watcher {
     pub(super) room: Arc<Room>,
     pub(super) view: Arc<View>,
     pub(super) beats: watch::Receiver<Beat>,
+    /// Among the outlets of the room.
+    pub(super) place: Option<usize>,
 }
 
 impl Watcher {
@@ -30,55 +32,53 @@ impl Watcher {
     /// Begins to read, for a client that has `known`. The bell goes with the reader.
     pub fn read(self, encoding: Encoding, known: Option<Position>) -> (Bell, Reader) {
         let (room, view) = (Arc::clone(&self.room), Arc::clone(&self.view));
-        let beat = self.beats.borrow().clone();
+        let beat = *self.beats.borrow();
         let cursor = room.state().shown.cursor(known);
-        let reader = Reader { room, view, encoding, cursor, looked: None, behind: true, share: None };
-        (Bell { watcher: self, rounds: beat.rounds, late: beat.draining || beat.gone }, reader)
+        let reader = Reader { room, view, encoding, cursor, looked: None, behind: true };
+        (Bell { watcher: self, late: beat.draining || beat.gone }, reader)
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.room.leave(&self.beats);
+        if let Some(place) = self.place.take() {
+            self.room.outlets.remove(place);
+        }
+        self.room.leave();
     }
 }
 
 /// What a room has for a watcher beside frames.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// Ask the peer whether it lives.
-    pub round: bool,
     /// There is no such event any more.
     pub gone: bool,
     /// The gateway is about to end.
     pub draining: bool,
-    share: Option<Share>,
 }
 
-/// Rings when there may be something for the reader. Owns the place in the room.
+/// Rings when the session is to end. Owns the place in the room.
 pub struct Bell {
     watcher: Watcher,
-    rounds: u64,
     /// The watcher came when the end had been told already.
     late: bool,
 }
 
 impl Bell {
-    /// Waits for the next call, which is for [`Reader::look`]. May be dropped and called again: no call is lost, though
-    /// several may become one.
+    /// From now on the room writes frames to the outlet itself. To be called before the first look of the reader.
+    pub fn attach(&mut self, outlet: Arc<dyn Outlet>) {
+        self.watcher.place = Some(self.watcher.room.outlets.insert(outlet));
+    }
+
+    /// Waits for the next call. May be dropped and called again: no call is lost, though several may become one.
     pub async fn rings(&mut self) -> Call {
-        if std::mem::take(&mut self.late) {
-            let beat = self.watcher.beats.borrow();
-            return Call { round: false, gone: beat.gone, draining: beat.draining, share: None };
-        }
-        if self.watcher.beats.changed().await.is_err() {
+        let beats = &mut self.watcher.beats;
+        if !std::mem::take(&mut self.late) && beats.changed().await.is_err() {
             // The sender is in the room, which the watcher holds.
             std::future::pending::<()>().await;
         }
-        let beat = self.watcher.beats.borrow_and_update();
-        let round = beat.rounds != self.rounds;
-        self.rounds = beat.rounds;
-        Call { round, gone: beat.gone, draining: beat.draining, share: Some(beat.share()) }
+        let Beat { gone, draining } = *beats.borrow_and_update();
+        Call { gone, draining }
     }
 }
 
@@ -93,15 +93,12 @@ pub struct Reader {
     looked: Option<Position>,
     /// There may be frames to take.
     behind: bool,
-    /// Of the flush that waits for this reader.
-    share: Option<Share>,
 }
 
 impl Reader {
-    /// The bell rang: there may be frames again.
-    pub fn look(&mut self, call: Call) {
+    /// There may be frames again.
+    pub fn look(&mut self) {
         self.behind = true;
-        self.share = call.share;
     }
 
     /// The next frame, which counts as sent; None while there is none.
@@ -112,11 +109,6 @@ impl Reader {
         let frame = self.room.state().shown.next_frame(&mut self.cursor, &self.view, self.encoding);
         self.behind = frame.is_some();
         frame
-    }
-
-    /// Nobody needs to wait for this reader until the bell rings again: it is up to date, or its peer is slow.
-    pub fn done(&mut self) {
-        self.share = None;
     }
 
     /// What changed since this was asked last, of all seats of the event; None: nothing. Not of what is sent, but of what

@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::{
+    runtime::Handle,
     select,
     sync::{Notify, watch},
     time::{Duration, Instant, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     EnterError, Settings,
-    flush::{Flush, Share},
+    outlets::{self, Outlets, Round},
+    pace::stretched,
     shown::Shown,
     view::{Seats, View},
 };
@@ -20,26 +22,18 @@ use crate::upstream::live::Live;
 /// Different choices of several sections in one room: each costs a frame a tick and encoding. Who watches all seats or one
 /// section always gets in, whatever choices others make up.
 pub(super) const VIEWS_MAX: usize = 256;
+/// Peers are asked whether they live once a heartbeat, but not all at once: in so many parts.
+const ASKINGS: u32 = outlets::PARTS as u32;
 /// How long a room stays without watchers: those who reload a page are soon back.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// What wakes the watchers of a room: look at what is shown now.
-#[derive(Clone, Debug)]
+/// What wakes the sessions of a room: all else comes by their outlets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Beat {
-    /// Counts the heartbeats that come at their time: with each, peers are asked whether they live.
-    pub(super) rounds: u64,
     /// There is no such event any more.
     pub(super) gone: bool,
     /// The gateway is about to end.
     pub(super) draining: bool,
-    flush: Arc<Flush>,
-}
-
-impl Beat {
-    /// A watcher's part in the flush of this beat.
-    pub(super) fn share(&self) -> Share {
-        Share(Arc::clone(&self.flush))
-    }
 }
 
 /// See the file.
@@ -49,6 +43,8 @@ pub(super) struct Room {
     settings: Settings,
     state: Mutex<State>,
     beats: watch::Sender<Beat>,
+    /// Where frames are written to.
+    pub(super) outlets: Outlets,
     /// A watcher came or left.
     door: Notify,
 }
@@ -60,7 +56,10 @@ pub(super) struct State {
     views_made: u32,
     watchers: usize,
     empty_since: Instant,
-    next_round: Instant,
+    next_heartbeat: Instant,
+    next_asking: Instant,
+    /// Counts the askings.
+    askings: usize,
 }
 
 impl Room {
@@ -73,15 +72,17 @@ impl Room {
             views_made: 0,
             watchers: 0,
             empty_since: now,
-            next_round: now + settings.heartbeat,
+            next_heartbeat: now + settings.heartbeat,
+            next_asking: now + settings.heartbeat,
+            askings: 0,
         };
-        let beat = Beat { rounds: 0, gone: false, draining: false, flush: Flush::new(0) };
         Self {
             event_id,
             live: Live::default(),
             settings,
             state: Mutex::new(state),
-            beats: watch::Sender::new(beat),
+            beats: watch::Sender::default(),
+            outlets: Outlets::default(),
             door: Notify::new(),
         }
     }
@@ -99,12 +100,9 @@ impl Room {
         Ok((view, self.beats.subscribe()))
     }
 
-    /// A watcher leaves; what it has not heard yet, nobody waits for.
-    pub(super) fn leave(&self, beats: &watch::Receiver<Beat>) {
+    /// A watcher leaves.
+    pub(super) fn leave(&self) {
         let mut state = self.state();
-        if beats.has_changed().unwrap_or(false) {
-            drop(beats.borrow().share());
-        }
         state.watchers -= 1;
         if state.watchers == 0 {
             state.empty_since = Instant::now();
@@ -120,7 +118,7 @@ impl Room {
 
     /// Shows what is new: the first after a quiet time at once, then what has come together, once a tick. Ends when
     /// the room may be over.
-    pub(super) async fn run(&self, draining: &CancellationToken) {
+    pub(super) async fn run(self: &Arc<Self>, draining: &CancellationToken, tracker: &TaskTracker) {
         // Who opened the room has yet to come in; whoever closes it looks again.
         while !self.is_over(Instant::now(), draining.is_cancelled()) {
             let due = self.due();
@@ -131,16 +129,55 @@ impl Room {
                 () = sleep_until(due) => {}
                 () = draining.cancelled(), if !told => {}
             }
-            if let Some(flush) = self.beat(draining.is_cancelled()) {
-                flush.pace(self.settings.tick).await;
+            let begun = Instant::now();
+            let is_new = self.beat(draining.is_cancelled());
+            if is_new {
+                self.push(tracker).await;
+            }
+            let flush = begun.elapsed();
+            while let Some(turn) = self.asking() {
+                self.outlets.ask(turn).await;
+            }
+            if is_new {
+                sleep_until(begun + stretched(self.settings.tick, flush)).await;
             }
         }
+    }
+
+    /// Writes what is new to all watchers, together with tasks on the other cores where they are many.
+    async fn push(self: &Arc<Self>, tracker: &TaskTracker) {
+        let writers = self.outlets.writers(Handle::current().metrics().num_workers());
+        let round = Arc::new(Round::default());
+        let others = (1..writers.get()).map(|_| {
+            let (room, round) = (Arc::clone(self), Arc::clone(&round));
+            tracker.spawn(async move { room.outlets.push(&round).await })
+        });
+        let others: Vec<_> = others.collect();
+        self.outlets.push(&round).await;
+        for other in others {
+            // It panicked, or the runtime ends: nobody has to wait.
+            let _ = other.await;
+        }
+    }
+
+    /// Which part of the peers is to be asked now whether it lives, where it is time for one.
+    fn asking(&self) -> Option<usize> {
+        let (now, heartbeat) = (Instant::now(), self.settings.heartbeat);
+        let mut state = self.state();
+        if now < state.next_asking {
+            return None;
+        }
+        // A room that is late does not ask a peer twice in a row, which could not answer in between.
+        let on_time = now < state.next_asking + heartbeat;
+        state.next_asking = if on_time { state.next_asking } else { now } + heartbeat / ASKINGS;
+        state.askings = state.askings.wrapping_add(1);
+        Some(state.askings - 1)
     }
 
     /// When there is something to do without news.
     fn due(&self) -> Instant {
         let state = self.state();
-        let mut due = state.next_round;
+        let mut due = state.next_heartbeat.min(state.next_asking);
         if !state.shown.stale() {
             due = due.min(self.live.state().stale_at());
         }
@@ -150,8 +187,8 @@ impl Room {
         due
     }
 
-    /// Publishes what is new. None: nothing is.
-    fn beat(&self, draining: bool) -> Option<Arc<Flush>> {
+    /// Shows what is new. True: the watchers lack something.
+    fn beat(&self, draining: bool) -> bool {
         let now = Instant::now();
         let mut state = self.state();
         let state = &mut *state;
@@ -160,28 +197,19 @@ impl Room {
         let trust = live.trust(now);
         drop(live);
 
-        let round = now >= state.next_round;
-        if round {
-            state.next_round = now + self.settings.heartbeat;
+        let due = now >= state.next_heartbeat;
+        if due {
+            state.next_heartbeat = now + self.settings.heartbeat;
         }
-        let heartbeat = round || trust.stale != state.shown.stale();
+        let heartbeat = due || trust.stale != state.shown.stale();
         if heartbeat {
             state.shown.heartbeat(trust.as_of, trust.stale);
         } else if moved {
             state.shown.vouch(trust.as_of);
         }
-        let last = self.beats.borrow().clone();
-        if !moved && !heartbeat && last.gone == trust.gone && last.draining == draining {
-            return None;
-        }
-        let flush = Flush::new(state.watchers);
-        self.beats.send_replace(Beat {
-            rounds: last.rounds + u64::from(round),
-            gone: trust.gone,
-            draining,
-            flush: Arc::clone(&flush),
-        });
-        Some(flush)
+        let beat = Beat { gone: trust.gone, draining };
+        self.beats.send_if_modified(|last| std::mem::replace(last, beat) != beat);
+        moved || heartbeat
     }
 }
 

@@ -37,8 +37,8 @@ impl Stage {
     pub(crate) fn without_board() -> Self {
         let room = Arc::new(Room::new("theatre".into(), PACE));
         let draining = CancellationToken::new();
-        let (running, token) = (Arc::clone(&room), draining.clone());
-        TaskTracker::new().spawn(async move { running.run(&token).await });
+        let (running, token, tracker) = (Arc::clone(&room), draining.clone(), TaskTracker::new());
+        tracker.clone().spawn(async move { running.run(&token, &tracker).await });
         let truth = Board::new(SeatStates { epoch: 1, version: 0, packed: vec![0; 16] }, 0);
         Self { room, draining, truth }
     }
@@ -93,7 +93,7 @@ impl Stage {
     /// A watcher of some.
     pub(crate) fn enter_for(&self, seats: Seats) -> Watcher {
         let (view, beats) = self.room.enter(seats).unwrap();
-        Watcher { room: Arc::clone(&self.room), view, beats }
+        Watcher { room: Arc::clone(&self.room), view, beats, place: None }
     }
 }
 

@@ -3,10 +3,7 @@
 use futures_util::FutureExt;
 use tokio::time::sleep;
 
-use super::{
-    testing::{PACE, Stage},
-    *,
-};
+use super::{testing::PACE, *};
 use crate::upstream;
 
 const SEATS: u32 = 64;
@@ -77,25 +74,4 @@ async fn rooms_and_views_are_bounded() {
         watchers.push(rooms.enter(&format!("event{room}"), Seats::all(SEATS)).unwrap());
     }
     assert_eq!(rooms.enter("one-more", Seats::all(SEATS)).err(), Some(EnterError::Rooms));
-}
-
-#[tokio::test(start_paused = true)]
-async fn nobody_waits_for_a_watcher_who_has_left() {
-    let mut stage = Stage::new();
-    let (leaves, leaves_later) = (stage.enter(), stage.enter());
-    let (mut bell, mut reader) = stage.enter().read(Encoding::Bin, None);
-    let (mut other, mut late) = leaves_later.read(Encoding::Bin, None);
-    // Nobody has looked at the snapshot: until now the room has waited for them.
-    sleep(flush::TICK_MAX + PACE.tick).await;
-    for _ in 0..2 {
-        reader.look(bell.rings().await);
-        reader.done();
-        late.look(other.rings().await);
-        stage.change();
-    }
-    // One has not heard yet, the other has not taken what there is.
-    drop((leaves, other, late));
-    let published = Instant::now();
-    bell.rings().await;
-    assert_eq!(published.elapsed(), PACE.tick);
 }

@@ -4,7 +4,7 @@ use std::{
     mem,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -14,15 +14,20 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep, sleep},
 };
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::{close::End, socket::Socket};
-use crate::rooms::{Call, Reader, frames};
+use crate::rooms::{Reader, frames};
+
+/// Pings in a row without any frame of the peer: who stops for a minute and comes back has lost nothing.
+const UNHEARD_MAX: u8 = 5;
 
 /// What a line has for its session.
 pub(super) enum Event {
     /// All is written, after it was not.
     Cleared,
+    /// The room has written: only where the session [attends](Line::attend).
+    News,
     Message(Message),
     End(End),
 }
@@ -39,6 +44,16 @@ pub(super) struct Line<S> {
     timer: Option<Pin<Box<Sleep>>>,
     leaving: bool,
     stall_max: Duration,
+    /// Of the session's task.
+    waker: Option<Waker>,
+    /// The session wants to hear when the room writes...
+    attended: bool,
+    /// ... and it did.
+    news: bool,
+    /// The peer sent a message since it was asked last whether it lives.
+    heard: bool,
+    /// How often in a row it did not.
+    unheard: u8,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
@@ -53,6 +68,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             timer: None,
             leaving: false,
             stall_max,
+            waker: None,
+            attended: false,
+            news: false,
+            heard: true,
+            unheard: 0,
         }
     }
 
@@ -61,9 +81,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         self.socket
     }
 
-    /// There may be shared frames again.
-    pub(super) fn look(&mut self, call: Call) {
-        self.reader.look(call);
+    /// Wants [`Event::News`].
+    pub(super) fn attend(&mut self) {
+        self.attended = true;
+    }
+
+    /// The room shows something new: writes it.
+    pub(super) fn push(&mut self) {
+        self.reader.look();
+        self.news = self.attended;
+        self.help();
+    }
+
+    /// Asks the peer whether it lives. A peer that does not read is not read from, and so can not be heard.
+    pub(super) fn ask(&mut self) {
+        if self.takes() {
+            self.unheard = if mem::take(&mut self.heard) { 0 } else { self.unheard + 1 };
+            self.ping = true;
+            self.help();
+        }
+    }
+
+    /// Writes in the stead of the session's task, with its waker, where everything of before is written. Else that task is
+    /// about to write, and finds what is new then.
+    fn help(&mut self) {
+        let Some(waker) = self.waker.take() else { return };
+        let was_clear = self.takes();
+        if was_clear {
+            // An error comes again when the task writes.
+            let _ = self.poll_write(&mut Context::from_waker(&waker));
+        }
+        // Who does not take all is minded by its task.
+        if self.news || self.is_silent() || was_clear != self.clear {
+            waker.wake_by_ref();
+        }
+        self.waker = Some(waker);
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { socket, reader, private, ping, .. } = self;
+        let written = socket.poll_write(cx, || {
+            let frame = private.take().or_else(|| reader.next_frame());
+            frame.or_else(|| mem::take(ping).then(frames::ping))
+        });
+        self.clear = matches!(written, Poll::Ready(Ok(())));
+        written
+    }
+
+    fn is_silent(&self) -> bool {
+        self.unheard >= UNHEARD_MAX
     }
 
     /// See [`Reader::changed`].
@@ -84,11 +150,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         self.clear = false;
     }
 
-    /// Writes a ping after the shared frames.
-    pub(super) fn ping(&mut self) {
-        self.ping = true;
-    }
-
     /// Ends with [`End::Restart`] after a while. The first call counts.
     pub(super) fn leave_after(&mut self, wait: impl FnOnce() -> Duration) {
         if !mem::replace(&mut self.leaving, true) {
@@ -98,16 +159,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     /// Writes what there is, then reads, unless not `reads`.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<Event> {
-        let Self { socket, reader, private, ping, .. } = self;
-        let written = socket.poll_write(cx, || {
-            let frame = private.take().or_else(|| reader.next_frame());
-            frame.or_else(|| mem::take(ping).then(frames::ping))
-        });
-        // Up to date or stalled: either way the others need not wait.
-        self.reader.done();
-        let was_clear = mem::replace(&mut self.clear, matches!(written, Poll::Ready(Ok(()))));
+        if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+        let was_clear = self.clear;
+        let written = self.poll_write(cx);
         if let Poll::Ready(Err(error)) = &written {
             return Poll::Ready(Event::End(End::from(error)));
+        }
+        if self.is_silent() {
+            return Poll::Ready(Event::End(End::Silent));
         }
         self.mind_stall();
         if let Some(timer) = &mut self.timer
@@ -118,11 +179,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         if self.clear && !was_clear {
             return Poll::Ready(Event::Cleared);
         }
+        if mem::take(&mut self.news) {
+            return Poll::Ready(Event::News);
+        }
         if !reads {
             return Poll::Pending;
         }
         self.socket.poll_read(cx).map(|message| match message {
-            Some(Ok(message)) => Event::Message(message),
+            Some(Ok(message)) => {
+                self.heard = true;
+                Event::Message(message)
+            }
             Some(Err(error)) => Event::End(End::from(&error)),
             None => Event::End(End::Peer),
         })
@@ -133,10 +200,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         let took = self.socket.took();
         match &mut self.timer {
             _ if self.leaving => {}
-            timer if self.clear => *timer = None,
+            // Who takes bytes again has read, though no pong may have come by the pings that waited with them.
+            timer if self.clear => self.heard |= timer.take().is_some(),
             Some(timer) if took => timer.as_mut().reset(Instant::now() + self.stall_max),
             Some(_) => {}
             timer => *timer = Some(Box::pin(sleep(self.stall_max))),
         }
     }
 }
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;

@@ -18,6 +18,7 @@ mod own;
 mod protocol_tests;
 mod refusal;
 mod reply;
+mod shared;
 pub mod socket;
 mod work;
 
@@ -43,12 +44,11 @@ use commander::Commander;
 use flood::Flood;
 use line::{Event, Line};
 use meter::Metered;
+use shared::Shared;
 use socket::Socket;
 
 /// What the peer is given to take the goodbye and the close frame, and to close its side.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
-/// Pings in a row without any frame of the peer: who stops for a minute and comes back has lost nothing.
-const UNHEARD_MAX: u8 = 5;
 
 /// What all sessions share.
 #[derive(Clone, Copy, Debug)]
@@ -93,20 +93,22 @@ struct Hello<'a> {
 /// would keep room for it.
 pub fn run<S>(stream: S, ticket: Ticket) -> impl Future<Output = ()>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let opening = Box::pin(open(stream, ticket));
     async move {
         let (mut session, place) = opening.await;
         let end = session.serve().await;
-        Box::pin(finish(session.leave(), end)).await;
+        if let Some(socket) = session.leave() {
+            Box::pin(finish(socket, end)).await;
+        }
         drop(place);
     }
 }
 
 async fn open<S>(stream: S, ticket: Ticket) -> (Session<Metered<S>>, Place)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Ticket { watcher, encoding, known, targets, place, settings, read_ahead } = ticket;
     let event_id = watcher.event_id();
@@ -114,27 +116,23 @@ where
     // A name and a number: this can not fail.
     let hello = frames::text(&serde_json::to_string(&hello).unwrap_or_default());
     let socket = Socket::new(Metered::new(stream), read_ahead).await;
-    let (bell, reader) = watcher.read(encoding, known);
-    let line = Line::new(socket, reader, hello, settings.stall_max);
+    let (mut bell, reader) = watcher.read(encoding, known);
+    let line = Shared::new(Line::new(socket, reader, hello, settings.stall_max));
+    bell.attach(line.clone());
     let flood = Flood::new();
-    let session =
-        Session { bell, line, event_id, targets, settings, commander: None, flood, heard: true, unheard: 0 };
+    let session = Session { bell, line, event_id, targets, settings, commander: None, flood };
     (session, place)
 }
 
 struct Session<S> {
     bell: Bell,
-    line: Line<S>,
+    line: Arc<Shared<S>>,
     event_id: Arc<str>,
     targets: Targets,
     settings: Arc<Settings>,
     /// Made with the first command: who only watches pays a pointer for it.
     commander: Option<Box<Commander>>,
     flood: Flood,
-    /// The peer sent a frame since the last ping.
-    heard: bool,
-    /// Pings in a row before which it did not.
-    unheard: u8,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -145,11 +143,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let event = select! {
                 biased;
                 call = self.bell.rings() => {
-                    if let Some(end) = self.called(call.round, call.gone, call.draining) {
-                        return end;
+                    if call.gone {
+                        return End::EventGone;
                     }
-                    self.line.look(call);
-                    self.refresh();
+                    if call.draining {
+                        self.line.leave_after(|| leave_after(self.settings.drain));
+                    }
                     continue;
                 }
                 event = poll_fn(|cx| self.line.poll(cx, reads)) => event,
@@ -160,6 +159,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             };
             let end = match event {
                 Event::Cleared => None,
+                Event::News => {
+                    self.refresh();
+                    None
+                }
                 Event::Message(message) => self.message(message),
                 Event::End(end) => Some(end),
             };
@@ -170,28 +173,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Leaves the room, which else would wait for a watcher that does not look any more. What is left is to be closed.
-    fn leave(self) -> Socket<S> {
-        self.line.into_socket()
-    }
-
-    /// What the room wants beside frames.
-    fn called(&mut self, round: bool, gone: bool, draining: bool) -> Option<End> {
-        if gone {
-            return Some(End::EventGone);
-        }
-        if draining {
-            self.line.leave_after(|| leave_after(self.settings.drain));
-        }
-        // Nothing is read from a peer that does not read: it could not be heard.
-        if round && self.line.takes() {
-            self.unheard = if self.heard { 0 } else { self.unheard + 1 };
-            if self.unheard >= UNHEARD_MAX {
-                return Some(End::Silent);
-            }
-            self.heard = false;
-            self.line.ping();
-        }
-        None
+    fn leave(self) -> Option<Socket<S>> {
+        self.line.close()
     }
 
     /// Has the reservations of this socket looked at where the others changed their seats.
@@ -203,13 +186,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn message(&mut self, message: Message) -> Option<End> {
-        self.heard = true;
         if !self.flood.admits() {
             return Some(End::Flood);
         }
         match message {
             Message::Text(text) => {
                 let commander = self.commander.get_or_insert_with(|| {
+                    self.line.attend();
                     Box::new(Commander::new(self.targets.clone(), Arc::clone(&self.event_id)))
                 });
                 commander.accept(&text);

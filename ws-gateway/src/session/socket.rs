@@ -3,7 +3,7 @@
 //!
 //! The invariant: **at most one frame is partly written, and while one is, nobody else writes.** Two write to the stream,
 //! tungstenite (pongs and close frames, out of its own small buffer) and this file (ready frames). So:
-//! - a ready frame is begun only when tungstenite's buffer is empty, which a `poll_flush` that is ready says;
+//! - a ready frame is begun only when tungstenite's buffer is empty: a `poll_flush` was ready and no message came since;
 //! - while a ready frame is partly written, tungstenite is not called at all: not to flush or close, and not to read
 //!   either, since its `read` begins by writing the pong that it owes.
 //!
@@ -53,6 +53,8 @@ pub(super) struct Socket<S> {
     partial: Bytes,
     /// Bytes were taken since [`Self::took`] was asked.
     took: bool,
+    /// Tungstenite may have something to write: it has given a message since its buffer was seen to be empty.
+    owes: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -69,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         } else {
             WebSocketStream::from_partially_read(stream, read_ahead.into(), Role::Server, Some(config)).await
         };
-        Self { stream, partial: Bytes::new(), took: false }
+        Self { stream, partial: Bytes::new(), took: false, owes: false }
     }
 
     /// Writes frames as long as `next` has one and the peer takes them. Ready: everything is written. `next` is asked only
@@ -81,7 +83,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ) -> Poll<Result<(), Error>> {
         loop {
             ready!(self.poll_partial(cx))?;
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            if self.owes {
+                ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+                self.owes = false;
+            }
             let Some(frame) = next() else { return Poll::Ready(Ok(())) };
             self.partial = frame;
         }
@@ -117,7 +122,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if self.is_blocked() {
             return Poll::Pending;
         }
-        Pin::new(&mut self.stream).poll_next(cx)
+        let message = Pin::new(&mut self.stream).poll_next(cx);
+        self.owes |= message.is_ready();
+        message
     }
 
     /// Puts a close frame behind what is being written. Nothing else may be written then.

@@ -1,0 +1,27 @@
+//! When the next frame comes after one that took a while to write.
+
+use std::time::Duration;
+
+/// The longest tick.
+pub(super) const TICK_MAX: Duration = Duration::from_secs(1);
+
+/// The tick after a flush that took so long: at least half of that time is left for everything else.
+pub(super) fn stretched(tick: Duration, flush: Duration) -> Duration {
+    let wanted = flush + flush / 2;
+    if wanted > tick { wanted.min(TICK_MAX).max(tick) } else { tick }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_stretches_with_the_flush() {
+        let ms = Duration::from_millis;
+        let tick = ms(50);
+        assert_eq!(
+            [0, 10, 33, 34, 100, 600, 700, 5_000].map(|flush| stretched(tick, ms(flush))),
+            [tick, tick, tick, ms(51), ms(150), ms(900), TICK_MAX, TICK_MAX]
+        );
+    }
+}
