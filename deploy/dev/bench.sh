@@ -3,12 +3,11 @@
 : "${root:?}" "${state:?}" "${target:?}"
 
 cmd_bench() {
-    local out
     make_state
     exec 9>>"$state/bench.lock"
     flock -n 9 || die "another ./dev bench is running here"
     find_tools
-    have redis-benchmark || warn "redis-benchmark is missing (Debian: redis-tools): its ceiling is left out"
+    have redis-benchmark || apt_install redis-tools
     build
     # From here on everything is in a place of its own, beside an `up` that may be running.
     state="$state/bench"
@@ -20,11 +19,11 @@ cmd_bench() {
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     stop_bench # what a run that was killed left behind
+    # Ten thousand sockets are as many files, on both sides.
+    ulimit -n "$(ulimit -Hn)" 2>/dev/null || warn "the limit of open files stays at $(ulimit -n)"
     start_bench
-    out="$state/$(date +%Y%m%d-%H%M%S)"
-    # The report's directory can be given again: the last one counts.
-    raise_files
-    (cd "$root" && exec setsid "$target/release/loadtest" bench --out "$out" "$@" 9>&-) &
+    (cd "$root" && exec env PATH="$pg_bin:$PATH" TE_BENCH_OUT="$state/$(date +%Y%m%d-%H%M%S)" \
+        setsid "$target/release/loadtest" bench "$@" 9>&-) &
     remember_pid loadtest $!
     wait $!
 }
@@ -47,7 +46,8 @@ start_bench() {
         show_log initdb
         die "PostgreSQL refused"
     }
-    # The gateway watches through A alone.
+    # The gateway watches through A alone. Unlike `up`, with the quarantine that is the default.
+    TE_QUARANTINE=on
     write_env "$redis_port" "$postgres_port" "$a" "$metrics_a $metrics_b" "$gateway_port"
     # shellcheck source=/dev/null
     source "$state/env"
@@ -57,7 +57,6 @@ start_bench() {
         die "booking-svc migrate failed"
     }
     step "starting booking-svc twice, once without level 0, and ws-gateway"
-    raise_files
     start_child booking-svc-a env TE_LISTEN="127.0.0.1:$a" TE_METRICS_LISTEN="127.0.0.1:$metrics_a" \
         "$target/release/booking-svc" serve
     start_child booking-svc-b env TE_LISTEN="127.0.0.1:$b" TE_METRICS_LISTEN="127.0.0.1:$metrics_b" \
@@ -66,9 +65,6 @@ start_bench() {
     await_child booking-svc-b 60 is_serving "$b"
     start_gateway
 }
-
-# Ten thousand sockets are as many files, on both sides.
-raise_files() { ulimit -n "$(ulimit -Hn)" 2>/dev/null || true; }
 
 stop_bench() {
     if live_pid loadtest; then kill -s TERM -- "-$REPLY" 2>/dev/null || true; fi

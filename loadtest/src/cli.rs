@@ -27,6 +27,13 @@ pub(crate) enum Command {
     /// A server that gives one answer: the ceiling that `bench` starts by itself.
     #[command(hide = true)]
     Bare(BareServer),
+    /// A process that writes to sockets: the ceiling that `bench fanout` starts by itself.
+    #[command(hide = true)]
+    WriteCeiling {
+        /// How many connections to wait for.
+        #[arg(long)]
+        sockets: usize,
+    },
 }
 
 /// Options of `demo`.
@@ -103,7 +110,7 @@ pub(crate) struct Bench {
     #[arg(long)]
     pub(crate) strict: bool,
     /// Where results.json and report.html go [default: .dev/bench/TIME].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, env = "TE_BENCH_OUT", value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// The booking-svc that is measured.
     #[arg(long, env = "TE_BENCH_TARGET_A", value_name = "URL")]
@@ -133,6 +140,8 @@ pub(crate) enum Scenario {
     Book,
     /// How long customers wait at ten thousand calls a second.
     Latency,
+    /// What a change costs that ten thousand sockets hear of, and when they do.
+    Fanout,
     /// What refusals and wins cost in larger houses and beside more events.
     Growth,
     /// The memory of booking-svc.
@@ -141,8 +150,8 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Reject, Self::Win, Self::Book, Self::Latency, Self::Growth, Self::Memory];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Reject, Self::Win, Self::Book, Self::Latency, Self::Fanout, Self::Growth, Self::Memory];
 
     /// On the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -151,6 +160,7 @@ impl Scenario {
             Self::Win => "win",
             Self::Book => "book",
             Self::Latency => "latency",
+            Self::Fanout => "fanout",
             Self::Growth => "growth",
             Self::Memory => "memory",
         }

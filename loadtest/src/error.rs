@@ -69,11 +69,31 @@ pub(crate) enum Error {
         /// What is wrong.
         why: String,
     },
-    /// The gateway's memory can not be read.
+    /// The gateway's process is not seen.
     #[error(
-        "the gateway's memory: {0}; --pid names its process, which must run on this machine and be of this user"
+        "the gateway's process is not seen; --pid names it; it must run on this machine and be of this user"
     )]
-    Memory(&'static str),
+    Process,
+    /// There is no gateway to be measured.
+    #[error("fanout needs --gateway")]
+    NoGateway,
+    /// The sockets can not be read.
+    #[error("the sockets: {0}")]
+    Sockets(#[source] io::Error),
+    /// Sockets did not get what they should.
+    #[error("only {served} of {wanted} sockets got what they should")]
+    Unserved {
+        /// How many there are.
+        wanted: usize,
+        /// How many did.
+        served: usize,
+    },
+    /// A histogram can not be made.
+    #[error("a histogram: {0}")]
+    Histogram(#[from] hdrhistogram::CreationError),
+    /// Histograms can not be put together.
+    #[error("a histogram: {0}")]
+    HistogramAdd(#[from] hdrhistogram::AdditionError),
     /// No seat could be reserved, so no change could be sent to the sockets.
     #[error("no seat of event {0} could be reserved; is its sale open, and are seats free?")]
     NoChange(String),
@@ -92,6 +112,9 @@ pub(crate) enum Error {
     /// The service's process is not on this machine, or of another user.
     #[error("no process here is seen to listen on the port of booking-svc; memory can not be measured")]
     NoProcess,
+    /// A rebuild did not keep what was there.
+    #[error("event {0} was rebuilt without a hold that it had")]
+    HoldLost(String),
     /// Another program that measures a ceiling does not work.
     #[error("{name}: {why}")]
     Tool {

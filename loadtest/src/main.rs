@@ -39,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Sockets(options) => sockets::run(&options).await,
         Command::Bench(options) => bench::run(&options).await,
         Command::Bare(options) => bench::serve_bare(&options).await.map(|()| true),
+        Command::WriteCeiling { sockets } => bench::serve_writes(sockets).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

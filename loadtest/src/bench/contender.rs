@@ -1,6 +1,10 @@
 //! Who is measured by Reserve in a closed loop: the service, or the bare server, by the same callers.
 
-use std::{process, sync::Arc, time::Duration};
+use std::{
+    process,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::time::sleep;
 
@@ -76,19 +80,31 @@ impl<W: Worker> Contender<W> {
         measured.map(|((whose, _), each)| figure(whose, each)).collect()
     }
 
+    /// CPU time a call of all but the client, in microseconds.
+    pub(crate) fn system_cpu_us(&self) -> f64 {
+        let system = self.cpu_us.iter().take(self.cpu_us.len() - 1); // The client is the last.
+        system.map(|each| Spread::of(each)).filter(|all| all.median.is_finite()).map(|all| all.median).sum()
+    }
+
     /// What has to be said of its failures.
     pub(crate) fn failures(&self) -> Option<String> {
         self.counts.complaint().map(|complaint| format!("{}: calls failed: {complaint}.", self.name))
     }
 }
 
-/// CPU time that each process uses while a slice is counted.
+/// CPU time that each process uses in the counted part of a slice. On a busy machine the looks come late: what was
+/// used between them is taken for the slice's length.
 async fn watch(processes: &[(&'static str, Process)], slice: Slice) -> Vec<Option<Duration>> {
+    let look = || processes.iter().map(|(_, process)| (Instant::now(), process.cpu())).collect::<Vec<_>>();
     sleep(slice.warm_up).await;
-    let before: Vec<_> = processes.iter().map(|(_, process)| process.cpu()).collect();
+    let before = look();
     sleep(slice.length).await;
-    let after = processes.iter().map(|(_, process)| process.cpu());
-    before.into_iter().zip(after).map(|(before, after)| Some(after?.saturating_sub(before?))).collect()
+    let used =
+        |((began, before), (ended, after)): ((Instant, Option<Duration>), (Instant, Option<Duration>))| {
+            let share = slice.length.as_secs_f64() / ended.duration_since(began).as_secs_f64();
+            Some(after?.saturating_sub(before?).mul_f64(share))
+        };
+    before.into_iter().zip(look()).map(used).collect()
 }
 
 impl Contender {

@@ -4,6 +4,7 @@ mod bare;
 mod book;
 mod ceiling;
 mod contender;
+mod fanout;
 mod growth;
 mod house;
 mod lab;
@@ -20,6 +21,7 @@ mod stock;
 mod win;
 
 pub(crate) use bare::serve as serve_bare;
+pub(crate) use fanout::serve_writes;
 
 use std::{
     fs,
@@ -86,6 +88,7 @@ async fn run_one(lab: &Lab, scenario: Scenario) -> Result<Outcome, Error> {
         Scenario::Win => win::run(lab).await,
         Scenario::Book => book::run(lab).await,
         Scenario::Latency => latency::run(lab).await,
+        Scenario::Fanout => fanout::run(lab).await,
         Scenario::Growth => growth::run(lab).await,
         Scenario::Memory => memory::run(lab).await,
     }

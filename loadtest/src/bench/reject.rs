@@ -9,7 +9,7 @@ use super::{
     bare::BareProcess,
     contender::{Contender, rounds_plot, slice},
     house::{House, refused},
-    lab::{CONNECTIONS, Lab},
+    lab::{CONNECTIONS, Lab, Target},
     outcome::{Bound, Figure, Outcome},
     reserver::{Pick, Won},
     rounds::alternate,
@@ -101,7 +101,12 @@ async fn one_more(lab: &Lab, event: &str) -> Result<ReserveResponse, Status> {
 
 /// One Reserve of the first customer.
 pub(crate) async fn reserve(lab: &Lab, event: &str, seat: u32) -> Result<ReserveResponse, Status> {
-    reserve_seats(lab, event, vec![seat], 0).await
+    reserve_seats(lab, &lab.a, event, vec![seat], 0).await
+}
+
+/// The same where nothing is refused without asking the gate: at the replica without level 0, where there is one.
+pub(crate) async fn reserve_at_gate(lab: &Lab, event: &str, seat: u32) -> Result<ReserveResponse, Status> {
+    reserve_seats(lab, lab.b.as_ref().unwrap_or(&lab.a), event, vec![seat], 0).await
 }
 
 /// Seats for one customer, as a task of its own: the customer and the answer.
@@ -111,12 +116,13 @@ pub(crate) fn reserve_many(
     seats: Vec<u32>,
     customer: usize,
 ) -> impl Future<Output = Result<(usize, ReserveResponse), Error>> + Send + use<> {
-    let call = reserve_seats(lab, event, seats, customer);
+    let call = reserve_seats(lab, &lab.a, event, seats, customer);
     async move { Ok((customer, call.await.map_err(refused("Reserve"))?)) }
 }
 
 fn reserve_seats(
     lab: &Lab,
+    target: &Target,
     event: &str,
     seats: Vec<u32>,
     customer: usize,
@@ -128,6 +134,6 @@ fn reserve_seats(
         customer_id: String::new(),
     };
     let request = lab.customers[customer].token.request_without_deadline(message);
-    let mut client = lab.a.connections.booking(customer);
+    let mut client = target.connections.booking(customer);
     async move { Ok(client.reserve(request).await?.into_inner()) }
 }

@@ -1,28 +1,20 @@
-//! The sockets, each with a task of its own and small buffers.
+//! The sockets: how they are opened.
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures_util::{SinkExt, StreamExt};
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream, lookup_host},
     task::JoinSet,
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
-use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{
-        ClientRequestBuilder, Error as SocketError, Message, http::Uri, protocol::WebSocketConfig,
-    },
-};
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
-use super::{
-    sight::{Counts, Sight},
-    writer::Change,
-};
+use super::{delays::Recording, reader::Reader, sight::Counts};
 use crate::error::Error;
 
 /// Fewer than a gateway allows an address by default, and far fewer than an address has ports.
@@ -30,54 +22,66 @@ const SOCKETS_PER_ADDRESS: usize = 900;
 /// Handshakes at a time.
 const OPENING_MAX: usize = 50;
 const OPEN_WAIT: Duration = Duration::from_secs(20);
-const READ_BUFFER_BYTES: usize = 1024;
-/// A snapshot of a hundred thousand seats is the longest frame.
-const FRAME_BYTES_MAX: usize = 1 << 20;
+/// The answer to a request for a socket, with what comes right behind it.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
+const POLL_EVERY: Duration = Duration::from_millis(20);
 
-/// Where the sockets go.
+/// Where sockets go, and how they begin.
 #[derive(Clone)]
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     address: SocketAddr,
-    request: ClientRequestBuilder,
+    /// None: they are sockets from the beginning.
+    request: Option<String>,
 }
 
 /// Sockets that are read until the crowd is dropped.
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     gateway: Gateway,
-    sights: Vec<Arc<Mutex<Sight>>>,
-    tasks: JoinSet<()>,
+    reader: Reader,
+    /// One of so many is read at once.
+    prompt_every: usize,
 }
 
 impl Gateway {
     /// Looks up the address of a URL such as http://127.0.0.1:8080.
-    pub(super) async fn find(url: &str, event: &str, binary: bool) -> Result<Self, Error> {
+    pub(crate) async fn find(url: &str, event: &str, binary: bool) -> Result<Self, Error> {
         let wrong = |why: &str| Error::Gateway { address: url.to_owned(), why: why.to_owned() };
         let place = url.strip_prefix("http://").map(|place| place.trim_end_matches('/'));
         let place = place.ok_or_else(|| wrong("not an address such as http://127.0.0.1:8080"))?;
         let mut found = lookup_host(place).await.map_err(|error| wrong(&error.to_string()))?;
         let address = found.next().ok_or_else(|| wrong("the name has no address"))?;
-        let uri = format!("ws://{place}/v1/events/{event}/seats").parse::<Uri>();
-        let uri = uri.map_err(|error| wrong(&error.to_string()))?;
         let protocol = if binary { "ticketengine.v1.bin" } else { "ticketengine.v1.json" };
-        Ok(Self { address, request: ClientRequestBuilder::new(uri).with_sub_protocol(protocol) })
+        let request = format!(
+            "GET /v1/events/{event}/seats HTTP/1.1\r\nHost: {place}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {protocol}\r\nSec-WebSocket-Key: "
+        );
+        Ok(Self { address, request: Some(request) })
+    }
+
+    /// Something that writes frames to whoever connects.
+    pub(crate) fn plain(address: SocketAddr) -> Self {
+        Self { address, request: None }
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    async fn open(self, number: usize) -> Result<WebSocketStream<TcpStream>, Error> {
+    /// A socket, and what came behind the answer to its request.
+    async fn open(self, number: usize) -> Result<(TcpStream, Vec<u8>), Error> {
         let failed = |why: String| Error::Gateway { address: self.address.to_string(), why };
         let opening = async {
-            let stream = connect(self.address, number).await.map_err(|error| failed(error.to_string()))?;
-            let config = WebSocketConfig::default()
-                .read_buffer_size(READ_BUFFER_BYTES)
-                .write_buffer_size(0)
-                .max_message_size(Some(FRAME_BYTES_MAX))
-                .max_frame_size(Some(FRAME_BYTES_MAX));
-            let opened = client_async_with_config(self.request.clone(), stream, Some(config)).await;
-            Ok(opened.map_err(|error| failed(explain(&error)))?.0)
+            let mut stream =
+                connect(self.address, number).await.map_err(|error| failed(error.to_string()))?;
+            let Some(request) = &self.request else { return Ok((stream, Vec::new())) };
+            let request = format!("{request}{}\r\n\r\n", generate_key());
+            let answer = ask(&mut stream, &request).await.map_err(|error| failed(error.to_string()))?;
+            let (head, rest) = answer;
+            if !head.starts_with("HTTP/1.1 101 ") {
+                return Err(failed(format!("it answers {head}{}", String::from_utf8_lossy(&rest))));
+            }
+            Ok((stream, rest))
         };
         let opened = timeout(OPEN_WAIT, opening).await;
         opened.unwrap_or_else(|_| Err(failed(format!("no answer within {OPEN_WAIT:?}"))))
@@ -85,92 +89,86 @@ impl Gateway {
 }
 
 impl Crowd {
-    /// Nobody yet.
-    pub(super) fn new(gateway: Gateway) -> Self {
-        Self { gateway, sights: Vec::new(), tasks: JoinSet::new() }
+    /// Nobody yet. One of `prompt_every` sockets will be read at once, and its delays count; the others are read now and then.
+    ///
+    /// Errors: the system gives no thread or no poll.
+    pub(crate) fn new(gateway: Gateway, prompt_every: usize) -> Result<Self, Error> {
+        Ok(Self { gateway, reader: Reader::start().map_err(Error::Sockets)?, prompt_every })
     }
 
     /// How many sockets were opened.
-    pub(super) fn len(&self) -> usize {
-        self.sights.len()
+    pub(crate) fn len(&self) -> usize {
+        self.reader.len()
     }
 
     /// Opens sockets until there are so many.
-    pub(super) async fn open(&mut self, count: usize) -> Result<(), Error> {
+    pub(crate) async fn open(&mut self, count: usize) -> Result<(), Error> {
         let mut opening = JoinSet::new();
         let mut next = self.len();
-        while self.len() < count {
+        while next < count || !opening.is_empty() {
             while next < count && opening.len() < OPENING_MAX {
                 opening.spawn(self.gateway.clone().open(next));
                 next += 1;
             }
-            let Some(joined) = opening.join_next().await else { break };
-            let Ok(opened) = joined else { continue };
-            let sight = Arc::new(Mutex::new(Sight::opened()));
-            self.tasks.spawn(read(opened?, Arc::clone(&sight)));
-            self.sights.push(sight);
+            let Some(Ok(opened)) = opening.join_next().await else { continue };
+            let (stream, rest) = opened?;
+            let prompt = self.len().is_multiple_of(self.prompt_every);
+            let added = stream.into_std().and_then(|stream| self.reader.add(stream, &rest, prompt));
+            added.map_err(Error::Sockets)?;
         }
         Ok(())
     }
 
     /// What they have seen by now.
-    pub(super) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        self.sights.iter().for_each(|sight| counts.add(&locked(sight)));
-        counts
+    pub(crate) fn counts(&self) -> Counts {
+        self.reader.counts()
     }
 
-    /// From now on remembers when changes come.
-    pub(super) fn watch_arrivals(&self) {
-        self.sights.iter().for_each(|sight| locked(sight).watch_arrivals());
+    /// How many frames have come.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.reader.deliveries()
     }
 
-    /// How long each change took to each socket that it reached, from when it was asked for.
-    pub(super) fn delays(&self, changes: &[Change]) -> Vec<Duration> {
-        let mut delays = Vec::with_capacity(changes.len() * self.len());
-        for sight in &self.sights {
-            let sight = locked(sight);
-            let arrived = changes.iter().filter_map(|change| Some(sight.arrival(change.at)? - change.called));
-            delays.extend(arrived);
+    /// From now on remembers when changes come. What was remembered until now.
+    pub(crate) fn record(&self) -> Option<Recording> {
+        self.reader.record()
+    }
+
+    /// Waits until `done`, at most `limit`. False: it is not done.
+    pub(crate) async fn wait(&self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let end = Instant::now() + limit;
+        loop {
+            match done(self) {
+                true => return true,
+                false if Instant::now() >= end => return false,
+                false => sleep(POLL_EVERY).await,
+            }
         }
-        delays
     }
 }
 
-async fn read(mut stream: WebSocketStream<TcpStream>, sight: Arc<Mutex<Sight>>) {
-    while let Some(Ok(message)) = stream.next().await {
-        match message {
-            Message::Text(text) => locked(&sight).text(&text),
-            Message::Binary(bytes) => locked(&sight).binary(&bytes),
-            // The pong that it asks for is written with the next flush.
-            Message::Ping(_) if stream.flush().await.is_err() => break,
-            _ => {}
+/// Sends a request. The head of the answer, and what came behind it.
+async fn ask(stream: &mut TcpStream, request: &str) -> io::Result<(String, Vec<u8>)> {
+    const END: &[u8] = b"\r\n\r\n";
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    loop {
+        if let Some(end) = answer.windows(END.len()).position(|bytes| bytes == END) {
+            let rest = answer.split_off(end + END.len());
+            return Ok((String::from_utf8_lossy(&answer).into_owned(), rest));
+        }
+        if answer.len() > ANSWER_BYTES_MAX || stream.read_buf(&mut answer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    locked(&sight).closed();
 }
 
 /// From several addresses of this machine, where the gateway is on it.
-async fn connect(address: SocketAddr, number: usize) -> std::io::Result<TcpStream> {
+async fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if address.ip().is_loopback() && address.is_ipv4() {
         let host = u8::try_from(1 + number / SOCKETS_PER_ADDRESS).unwrap_or(u8::MAX);
         socket.bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, host)), 0))?;
     }
     socket.connect(address).await
-}
-
-fn explain(error: &SocketError) -> String {
-    match error {
-        SocketError::Http(answer) => {
-            let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default());
-            format!("it answers {} {body}", answer.status())
-        }
-        error => error.to_string(),
-    }
-}
-
-/// What a task left is whole also where it panicked.
-fn locked(sight: &Mutex<Sight>) -> MutexGuard<'_, Sight> {
-    sight.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OTHERS: u64 = 100;
 
 /// Raises the limit as far as it is needed and allowed. How many of `sockets` may be opened.
-pub(super) fn allow(sockets: u32) -> usize {
+pub(crate) fn allow(sockets: u32) -> usize {
     let wanted = u64::from(sockets) + OTHERS;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let mut allowed = current.unwrap_or(u64::MAX);

@@ -1,25 +1,29 @@
 //! Many WebSockets that mostly wait, and what each of them costs the gateway in memory.
 
 mod crowd;
-mod files;
-mod memory;
+mod delays;
+pub(crate) mod files;
+mod frame;
+mod reader;
 mod sight;
 mod writer;
 
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use tokio::time::{Instant, sleep};
 
-use self::{
+pub(crate) use self::{
     crowd::{Crowd, Gateway},
-    memory::Memory,
-    sight::Counts,
-    writer::Writer,
+    delays::{Change, no_delays},
+    frame::Position,
+    writer::position,
 };
-use crate::{cli::Sockets, error::Error, report};
+use self::{sight::Counts, writer::Writer};
+use crate::{cli::Sockets, error::Error, process::Process, report};
 
 /// A gateway that has more than this at the start had sockets before, and keeps their memory for the next.
-const FRESH_BYTES_MAX: u64 = 48 << 20;
+pub(crate) const FRESH_BYTES_MAX: u64 = 48 << 20;
 /// The 99th percentile of the delay from the call of Reserve to the frame, and up to how many sockets that is promised.
 const DELAY_MAX: Duration = Duration::from_millis(150);
 const DELAY_SOCKETS_MAX: usize = 1_000;
@@ -32,12 +36,13 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(60);
 /// How long two heartbeats may take; the gateway says one each 15 s unless it is told otherwise.
 const HEARTBEATS_WAIT: Duration = Duration::from_secs(90);
 const CHANGES_WAIT: Duration = Duration::from_secs(30);
-const POLL_EVERY: Duration = Duration::from_millis(200);
 
 /// Opens the sockets, measures, and looks whether they are still served. True where all is within its bound.
 pub(crate) async fn run(options: &Sockets) -> Result<bool, Error> {
     let gateway = Gateway::find(&options.gateway, &options.event, options.binary).await?;
-    let memory = Memory::of(options.pid, gateway.address())?;
+    let process =
+        options.pid.map(Process::numbered).or_else(|| Process::listening_on(gateway.address().port()));
+    let memory = || process.and_then(Process::resident).ok_or(Error::Process);
     let writer = Writer::connect(options).await?;
     let allowed = files::allow(options.sockets);
     let wanted = options.sockets as usize;
@@ -48,37 +53,30 @@ pub(crate) async fn run(options: &Sockets) -> Result<bool, Error> {
     }
     let wanted = wanted.min(allowed);
 
-    let mut crowd = Crowd::new(gateway);
+    let mut crowd = Crowd::new(gateway, 1)?;
     crowd.open(1).await?;
-    wait(SNAPSHOT_WAIT, &crowd, |counts| counts.snapshots == 1).await;
+    crowd.wait(SNAPSHOT_WAIT, |crowd| crowd.counts().snapshots == 1).await;
     sleep(FIRST_SETTLE).await;
-    let before = memory.resident()?;
+    let before = memory()?;
 
     let begin = Instant::now();
     crowd.open(wanted).await?;
-    wait(SNAPSHOT_WAIT, &crowd, |counts| counts.snapshots == counts.open).await;
+    crowd.wait(SNAPSHOT_WAIT, |crowd| crowd.counts().snapshots == wanted).await;
     report::print(format_args!("{} sockets in {:.1} s", crowd.len(), begin.elapsed().as_secs_f64()))?;
     sleep(Duration::from_secs(options.idle.into())).await;
-    wait(HEARTBEATS_WAIT, &crowd, |counts| counts.two_heartbeats == counts.open).await;
-    let idle = memory.resident()?;
-    crowd.watch_arrivals();
+    crowd.wait(HEARTBEATS_WAIT, |crowd| crowd.counts().two_heartbeats == wanted).await;
+    let idle = memory()?;
+    crowd.record();
     let changes = writer.change().await?;
     let version = writer.position().await?;
-    wait(CHANGES_WAIT, &crowd, |counts| counts.at(version) == counts.open).await;
-    let active = memory.resident()?;
+    crowd.wait(CHANGES_WAIT, |crowd| crowd.counts().at(version) == wanted).await;
+    let active = memory()?;
 
     let served = show_served(wanted, &crowd.counts(), version)?;
-    let quick = show_delay(wanted, &mut crowd.delays(&changes), changes.len() * wanted)?;
+    let delays = crowd.record().unwrap_or_default().delays(&changes)?;
+    let quick = show_delay(wanted, &delays, (changes.len() * wanted) as u64)?;
     let lean = show_memory(wanted, [before, idle, active])?;
     Ok(served && quick && lean)
-}
-
-/// Waits until `done`, at most `limit`: what is missing then is in the report.
-async fn wait(limit: Duration, crowd: &Crowd, done: impl Fn(&Counts) -> bool) {
-    let end = Instant::now() + limit;
-    while !done(&crowd.counts()) && Instant::now() < end {
-        sleep(POLL_EVERY).await;
-    }
 }
 
 /// How many sockets are served as they should be.
@@ -97,19 +95,17 @@ fn show_served(wanted: usize, counts: &Counts, version: (u64, u64)) -> Result<bo
 }
 
 /// How long changes took: so many times one was to reach a socket.
-fn show_delay(sockets: usize, delays: &mut [Duration], wanted: usize) -> Result<bool, Error> {
-    delays.sort_unstable();
-    let at =
-        |part: usize| delays.get((delays.len() * part / 100).min(delays.len().saturating_sub(1))).copied();
+fn show_delay(sockets: usize, delays: &Histogram<u64>, wanted: u64) -> Result<bool, Error> {
+    let at = |part: f64| (!delays.is_empty()).then(|| Duration::from_micros(delays.value_at_quantile(part)));
     let ms = |delay: Duration| format!("{:.1} ms", delay.as_secs_f64() * 1_000.0);
     let told = |part| at(part).map_or_else(|| "none".to_owned(), ms);
     let promised = sockets <= DELAY_SOCKETS_MAX;
-    let (good, verdict) = judge_delay(promised, delays.len() == wanted, at(99));
+    let (good, verdict) = judge_delay(promised, delays.len() == wanted, at(0.99));
     let rows = [
         row("times that a socket saw a change", delays.len().to_string(), wanted.to_string(), ""),
-        row("half of all", told(50), String::new(), ""),
-        row("99 of 100", told(99), if promised { ms(DELAY_MAX) } else { String::new() }, verdict),
-        row("all", told(100), String::new(), ""),
+        row("half of all", told(0.5), String::new(), ""),
+        row("99 of 100", told(0.99), if promised { ms(DELAY_MAX) } else { String::new() }, verdict),
+        row("all", told(1.0), String::new(), ""),
     ];
     report::print(report::table(
         &["delay from the call of Reserve", "measured", "wanted", "verdict"],

@@ -1,57 +1,33 @@
 //! What each socket has seen.
 
-use std::time::Instant;
-
-use prost::Message as _;
-use serde::Deserialize;
-use ticketengine::v1::{WatchSeatsResponse, watch_seats_response::Message as Shared};
+use super::frame::{Frame, Position};
 
 /// What one socket has seen.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
     open: bool,
     hello: bool,
-    /// Epoch and version.
-    at: Option<(u64, u64)>,
+    at: Option<Position>,
     heartbeats: u32,
     /// A frame did not continue what the socket had.
     lost: bool,
-    /// When changes came, and to which position they led; only where that is asked for.
-    arrivals: Option<Vec<((u64, u64), Instant)>>,
-}
-
-/// A frame, as far as it matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum Frame {
-    Hello,
-    Snapshot {
-        epoch: u64,
-        version: u64,
-    },
-    Changes {
-        epoch: u64,
-        after_version: u64,
-        version: u64,
-    },
-    Heartbeat,
-    #[serde(other)]
-    Other,
 }
 
 /// Over all sockets.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) open: usize,
+pub(crate) struct Counts {
+    /// Are not closed.
+    pub(crate) open: usize,
     /// Have hello and a snapshot, and no gap since.
-    pub(super) snapshots: usize,
-    pub(super) two_heartbeats: usize,
-    positions: Vec<(u64, u64)>,
+    pub(crate) snapshots: usize,
+    /// Know that nothing was missing for a while.
+    pub(crate) two_heartbeats: usize,
+    positions: Vec<Position>,
 }
 
 impl Counts {
     /// How many are at this epoch and version, or later.
-    pub(super) fn at(&self, version: (u64, u64)) -> usize {
+    pub(crate) fn at(&self, version: Position) -> usize {
         self.positions.iter().filter(|at| **at >= version).count()
     }
 
@@ -78,58 +54,30 @@ impl Sight {
         Self { open: true, ..Self::default() }
     }
 
-    /// From now on remembers when changes come.
-    pub(super) fn watch_arrivals(&mut self) {
-        self.arrivals = Some(Vec::new());
-    }
-
-    /// When this position, or a later one, came.
-    pub(super) fn arrival(&self, at: (u64, u64)) -> Option<Instant> {
-        let arrivals = self.arrivals.as_deref().unwrap_or_default();
-        arrivals.iter().find(|(position, _)| *position >= at).map(|(_, when)| *when)
-    }
-
     /// The socket ended.
     pub(super) fn closed(&mut self) {
         self.open = false;
     }
 
-    /// A text frame came.
-    pub(super) fn text(&mut self, text: &str) {
-        self.take(serde_json::from_str(text).unwrap_or(Frame::Other));
-    }
-
-    /// A binary frame came.
-    pub(super) fn binary(&mut self, bytes: &[u8]) {
-        let message = WatchSeatsResponse::decode(bytes).ok().and_then(|response| response.message);
-        self.take(match message {
-            Some(Shared::Snapshot(it)) => Frame::Snapshot { epoch: it.epoch, version: it.version },
-            Some(Shared::Changes(it)) => {
-                Frame::Changes { epoch: it.epoch, after_version: it.after_version, version: it.version }
+    /// A frame came. Where it led to a new position: from where, and to where.
+    pub(super) fn take(&mut self, frame: &Frame) -> Option<(Position, Position)> {
+        let at = match frame {
+            Frame::Snapshot { at } => *at,
+            Frame::Changes { after, at, .. } => {
+                self.lost |= self.at != Some(*after);
+                *at
             }
-            Some(Shared::Heartbeat(_)) => Frame::Heartbeat,
-            None => Frame::Other,
-        });
-    }
-
-    fn take(&mut self, frame: Frame) {
-        match frame {
-            Frame::Hello => self.hello = true,
-            Frame::Snapshot { epoch, version } => self.arrive((epoch, version)),
-            Frame::Changes { epoch, after_version, version } => {
-                self.lost |= self.at != Some((epoch, after_version));
-                self.arrive((epoch, version));
+            Frame::Hello => {
+                self.hello = true;
+                return None;
             }
-            Frame::Heartbeat => self.heartbeats += 1,
-            Frame::Other => {}
-        }
-    }
-
-    fn arrive(&mut self, at: (u64, u64)) {
-        self.at = Some(at);
-        if let Some(arrivals) = &mut self.arrivals {
-            arrivals.push((at, Instant::now()));
-        }
+            Frame::Heartbeat => {
+                self.heartbeats += 1;
+                return None;
+            }
+            Frame::Ping | Frame::Other => return None,
+        };
+        Some((self.at.replace(at).unwrap_or_default(), at))
     }
 }
 
@@ -137,59 +85,49 @@ impl Sight {
 mod tests {
     use super::*;
 
-    fn count(sight: &Sight) -> Counts {
-        let mut counts = Counts::default();
-        counts.add(sight);
-        counts
+    const SNAPSHOT: Frame = Frame::Snapshot { at: (1, 5) };
+
+    fn changes(after: u64) -> Frame {
+        Frame::Changes { after: (1, after), at: (1, 9), sold: Vec::new() }
     }
 
-    fn seen(frames: &[&str]) -> Counts {
-        let mut sight = Sight::opened();
-        frames.iter().for_each(|frame| sight.text(frame));
-        count(&sight)
+    fn seen(frames: &[Frame]) -> (Sight, Counts) {
+        let (mut sight, mut counts) = (Sight::opened(), Counts::default());
+        for frame in frames {
+            sight.take(frame);
+        }
+        counts.add(&sight);
+        (sight, counts)
     }
-
-    const HELLO: &str = r#"{"type":"hello","event_id":"e","heartbeat_ms":15000}"#;
-    const SNAPSHOT: &str = r#"{"type":"snapshot","epoch":1,"version":5,"states":"0000"}"#;
 
     #[test]
     fn a_socket_counts_that_has_hello_and_snapshot() {
-        assert_eq!(seen(&[HELLO]).snapshots, 0);
-        assert_eq!(seen(&[SNAPSHOT]).snapshots, 0);
-        let counts = seen(&[HELLO, SNAPSHOT]);
+        assert_eq!(seen(&[Frame::Hello]).1.snapshots, 0);
+        assert_eq!(seen(&[SNAPSHOT]).1.snapshots, 0);
+        let (_, counts) = seen(&[Frame::Hello, SNAPSHOT]);
         assert_eq!((counts.open, counts.snapshots, counts.two_heartbeats), (1, 1, 0));
         assert_eq!((counts.at((1, 5)), counts.at((1, 6))), (1, 0));
     }
 
     #[test]
     fn changes_must_join_up() {
-        let next = r#"{"type":"changes","epoch":1,"after_version":5,"version":9,"held":[1]}"#;
-        assert_eq!(seen(&[HELLO, SNAPSHOT, next]).at((1, 9)), 1);
-        let gap = r#"{"type":"changes","epoch":1,"after_version":6,"version":9,"held":[1]}"#;
-        assert_eq!(seen(&[HELLO, SNAPSHOT, gap]).at((1, 5)), 0);
+        assert_eq!(seen(&[Frame::Hello, SNAPSHOT, changes(5)]).1.at((1, 9)), 1);
+        assert_eq!(seen(&[Frame::Hello, SNAPSHOT, changes(6)]).1.at((1, 5)), 0);
     }
 
     #[test]
-    fn a_change_arrives_with_the_first_frame_that_has_it() {
-        let mut sight = Sight::opened();
-        sight.text(SNAPSHOT);
-        sight.text(r#"{"type":"changes","epoch":1,"after_version":5,"version":6,"held":[1]}"#);
-        assert_eq!(sight.arrival((1, 6)), None);
-        sight.watch_arrivals();
-        sight.text(r#"{"type":"changes","epoch":1,"after_version":6,"version":9,"held":[1]}"#);
-        assert!(sight.arrival((1, 7)).is_some() && sight.arrival((1, 9)) == sight.arrival((1, 7)));
-        assert_eq!(sight.arrival((1, 10)), None);
-        sight.text(r#"{"type":"snapshot","epoch":1,"version":10,"states":"0000"}"#);
-        assert!(sight.arrival((1, 10)).is_some());
+    fn a_frame_leads_from_where_the_socket_was() {
+        let (mut sight, _) = seen(&[Frame::Hello, SNAPSHOT]);
+        assert_eq!(sight.take(&changes(5)), Some(((1, 5), (1, 9))));
+        assert_eq!(sight.take(&Frame::Heartbeat), None);
+        assert_eq!(sight.take(&Frame::Snapshot { at: (2, 1) }), Some(((1, 9), (2, 1))));
     }
 
     #[test]
     fn a_closed_socket_counts_for_nothing() {
-        let mut sight = Sight::opened();
-        sight.text(HELLO);
-        sight.text(SNAPSHOT);
+        let (mut sight, mut counts) = (seen(&[Frame::Hello, SNAPSHOT]).0, Counts::default());
         sight.closed();
-        let counts = count(&sight);
+        counts.add(&sight);
         assert_eq!((counts.open, counts.snapshots, counts.at((0, 0))), (0, 0, 0));
     }
 }

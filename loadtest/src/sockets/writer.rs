@@ -9,6 +9,7 @@ use ticketengine::v1::{
 use tokio::time::sleep;
 use tonic::Status;
 
+use super::delays::Change;
 use crate::{
     cli::Sockets,
     client::{Connections, Minter, Token},
@@ -22,14 +23,6 @@ const PAUSE_MS: std::ops::Range<u64> = 60..160;
 /// How many seats are tried: somebody else may have one.
 const TRIES_MAX: u32 = 200;
 const CALL_WAIT: Duration = Duration::from_secs(5);
-
-/// A change that was made.
-pub(super) struct Change {
-    /// Just before it was asked for.
-    pub(super) called: Instant,
-    /// Epoch and version that it made.
-    pub(super) at: (u64, u64),
-}
 
 /// See the file.
 pub(super) struct Writer {
@@ -94,7 +87,7 @@ impl Writer {
 }
 
 /// A reservation is named by the event, and by the epoch and version that it made.
-fn position(reservation_id: &str) -> Option<(u64, u64)> {
+pub(crate) fn position(reservation_id: &str) -> Option<(u64, u64)> {
     let mut parts = reservation_id.rsplit('.');
     let (version, epoch) = (parts.next()?, parts.next()?);
     Some((epoch.parse().ok()?, version.parse().ok()?))

@@ -137,6 +137,13 @@ mod tests {
 
     #[test]
     fn the_script_is_the_service_s_own() {
-        assert!(GRANT.contains("-- Reserve:") && GRANT.contains("local function check_gate("));
+        for part in [
+            "local function check_gate(",
+            "local function refusal(",
+            "local function append_log(",
+            "'GRANTED'",
+        ] {
+            assert!(GRANT.contains(part), "{part} is missing: the script has other parts now");
+        }
     }
 }

@@ -1,49 +1,30 @@
 //! What a refusal and a win cost in larger houses, and beside a thousand other events. The bare server runs between all
 //! slices: costs are held against its rate of the same minute.
 
+mod full;
 mod reads;
 
-use std::{sync::Arc, time::Instant};
-
-use tokio::task::JoinSet;
-
+use self::full::{Full, HOT_SEATS, Rejects, fill, rejects, wins};
 use super::{
     bare::BareProcess,
-    contender::Contender,
     house::House,
     lab::{CONNECTIONS, Lab},
-    load::Slice,
     outcome::{Audited, Axis, Bound, Figure, Kind, Outcome, Plot, Series},
-    reject::{LONG_HOLD, reserve, reserve_many},
-    reserver::{Pick, Won},
-    rounds::{Rounds, Spread, alternate},
+    reject::{LONG_HOLD, reserve},
+    rounds::Spread,
 };
-use crate::{client::Connections, error::Error, ledger::Record};
+use crate::{client::Connections, error::Error};
 
 /// How much more a refusal may cost in the largest house beside all events than in the smallest one alone.
 const COST_MAX: f64 = 1.1;
-const SIZES: [u32; 3] = [100, 10_000, 100_000];
-const SIZES_QUICK: [u32; 3] = [100, 5_000, 30_000];
+const SIZES: [u32; 3] = [HOT_SEATS, 10_000, 100_000];
+const SIZES_QUICK: [u32; 3] = [HOT_SEATS, 5_000, 30_000];
 const EVENTS: usize = 1_000;
 const EVENTS_QUICK: usize = 200;
-/// Seats taken in one call, when a house is filled: the most of one reservation.
-const FILL_SEATS: u32 = 50;
-const FILLS_AT_ONCE: usize = 32;
-/// Wins of one house, one after the other.
-const WINS: u32 = 100;
-
-/// An event that is full, and what its customers were told.
-struct Full {
-    seats: u32,
-    event: String,
-    record: Record,
-}
-
 /// What one number of events showed.
 struct Stage {
     events: usize,
-    /// The bare server first, then the houses.
-    rejects: Rounds,
+    rejects: Rejects,
     /// Microseconds of a win, one at a time, by house.
     wins_us: Vec<Spread>,
 }
@@ -90,60 +71,16 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
         plots: vec![plot(&few, &many, sizes)],
         audits,
         notes: vec![
+            format!(
+                "All seats are held. {HOT_SEATS} of them are wanted, as in the scenario reject: the load stays the same \
+                 while the house and the number of events grow; and, where it says so, any seat of the house."
+            ),
             "A cost is the bare server's rate of the same round through ours; a win's is its median time with one call \
              at a time."
                 .into(),
             "Times of board, snapshot and rebuild are of one caller on an otherwise idle system.".into(),
         ],
     })
-}
-
-/// An event of which every seat is held.
-async fn fill(lab: &Lab, seats: u32) -> Result<Full, Error> {
-    let house = House { seats, limit: 10_000, hold_ttl: LONG_HOLD };
-    let event = lab.create(house, 1).await?.remove(0);
-    let mut record = lab.record(&event);
-    let (mut fills, mut next) = (JoinSet::new(), 0);
-    let ttl_ms = i64::try_from(LONG_HOLD.as_millis()).unwrap_or(i64::MAX);
-    loop {
-        while next < seats && fills.len() < FILLS_AT_ONCE {
-            let these: Vec<_> = (next..seats.min(next + FILL_SEATS)).collect();
-            let customer = (next / FILL_SEATS) as usize % lab.customers.len();
-            fills.spawn(reserve_many(lab, &event, these, customer));
-            next += FILL_SEATS;
-        }
-        let Some(done) = fills.join_next().await else { break };
-        let (customer, answer) = done.map_err(|_| Error::LoadStuck)??;
-        let (id, grant) = Won { customer, answer }.into_grant(&lab.customers, ttl_ms);
-        record.grants.insert(id, grant);
-    }
-    Ok(Full { seats, event, record })
-}
-
-/// Refusals in each house, in turn with the bare server.
-async fn rejects(
-    lab: &Lab,
-    bare: &BareProcess,
-    to_bare: &Connections,
-    houses: &[Full],
-) -> Result<Rounds, Error> {
-    let [redis, _] = lab.store_processes();
-    let hot = |house: &Full| Pick::Hot { event: Arc::from(house.event.as_str()), seats: house.seats };
-    let first = hot(houses.first().ok_or(Error::LoadStuck)?);
-    let mut contenders =
-        vec![Contender::new("bare", 1, to_bare, [bare.process(), redis], &lab.customers, &first)];
-    for (number, house) in (2..).zip(houses) {
-        let processes = [lab.a.process, redis];
-        let contender =
-            Contender::new("ours", number, &lab.a.connections, processes, &lab.customers, &hot(house));
-        contenders.push(contender);
-    }
-    let slice = lab.pick(Slice::of_ms(300, 1_500), Slice::of_ms(100, 400));
-    let rounds = alternate(contenders.len(), lab.pick(4, 2), async |number, round| {
-        lab.progress.step(format!("growth: refusals, {} houses, round {}", houses.len(), round + 1));
-        contenders[number].slice(slice).await
-    });
-    rounds.await
 }
 
 /// Refusals and wins in houses of all sizes, with the events that there are.
@@ -168,47 +105,33 @@ async fn stage(
     Ok(Stage { events: houses.len(), rejects, wins_us })
 }
 
-/// Wins one seat after the other: microseconds each.
-async fn wins(lab: &Lab, event: &str, audits: &mut Vec<Audited>) -> Result<Spread, Error> {
-    let ttl_ms = i64::try_from(LONG_HOLD.as_millis()).unwrap_or(i64::MAX);
-    let (mut record, mut took_us) = (lab.record(event), Vec::new());
-    for seat in 0..WINS {
-        let begin = Instant::now();
-        let answer = reserve(lab, event, seat).await.map_err(super::house::refused("Reserve"))?;
-        took_us.push(begin.elapsed().as_secs_f64() * 1e6);
-        let (id, grant) = Won { customer: 0, answer }.into_grant(&lab.customers, ttl_ms);
-        record.grants.insert(id, grant);
-    }
-    audits.push(lab.audit(event, Some(&record)).await?);
-    let all = Spread::of(&took_us);
-    // The worst of a hundred says more of the machine than of the house.
-    took_us.sort_by(f64::total_cmp);
-    let range = [took_us[took_us.len() / 10], took_us[took_us.len() * 9 / 10]];
-    Ok(Spread { range, ..all })
-}
-
-/// The bare server's rate through that of a house: what a call costs, in calls of the bare server.
-fn cost(rounds: &Rounds, house: usize) -> Spread {
-    rounds.ratio(0, house + 1)
-}
-
-fn figures(alone: &Rounds, few: &Stage, many: &Stage, sizes: [u32; 3]) -> Vec<Figure> {
-    let least = cost(alone, 0).median;
+fn figures(alone: &Rejects, few: &Stage, many: &Stage, sizes: [u32; 3]) -> Vec<Figure> {
+    let least = alone.cost(0).median;
     let last = sizes.len() - 1;
-    let grown = cost(&many.rejects, last);
-    let grown = Spread { median: grown.median / least, range: grown.range.map(|cost| cost / least) };
-    let name = format!(
-        "a reject at {} seats and {} events / at {} seats and 1 event",
-        sizes[last], many.events, sizes[0]
-    );
+    let through = |spread: Spread| Spread {
+        median: spread.median / least,
+        range: spread.range.map(|cost| cost / least),
+    };
+    let (largest, smallest) = (format!("{} seats and {} events", sizes[last], many.events), sizes[0]);
+    let hot = format!("a reject at {largest} / at {smallest} seats and 1 event");
     let mut figures = vec![
-        Figure::spread(name, grown, "").bounded(Bound::AtMost(COST_MAX)),
-        Figure::spread(format!("cost of a reject: {} seats, 1 event", sizes[0]), cost(alone, 0), "x bare"),
+        Figure::spread(hot, through(many.rejects.cost(last)), "").bounded(Bound::AtMost(COST_MAX)),
+        Figure::single(
+            "the same, by CPU time of service and Redis",
+            many.rejects.cpu_us(last) / alone.cpu_us(0),
+            "",
+        ),
+        Figure::spread("the same, any seat of the house", through(many.rejects.cost_anywhere(last)), ""),
+        Figure::spread(format!("cost of a reject: {smallest} seats, 1 event"), alone.cost(0), "x bare"),
     ];
     for stage in [few, many] {
         for (house, seats) in sizes.into_iter().enumerate() {
             let name = format!("cost of a reject: {seats} seats, {} events", stage.events);
-            figures.push(Figure::spread(name, cost(&stage.rejects, house), "x bare"));
+            figures.push(Figure::spread(name.clone(), stage.rejects.cost(house), "x bare"));
+            if house > 0 {
+                let anywhere = stage.rejects.cost_anywhere(house);
+                figures.push(Figure::spread(format!("{name}, any seat"), anywhere, "x bare"));
+            }
         }
     }
     for stage in [few, many] {
@@ -223,7 +146,7 @@ fn figures(alone: &Rounds, few: &Stage, many: &Stage, sizes: [u32; 3]) -> Vec<Fi
 fn plot(few: &Stage, many: &Stage, sizes: [u32; 3]) -> Plot {
     let series = |stage: &Stage| {
         let points = sizes.iter().enumerate();
-        let points = points.map(|(house, seats)| [f64::from(*seats), cost(&stage.rejects, house).median]);
+        let points = points.map(|(house, seats)| [f64::from(*seats), stage.rejects.cost(house).median]);
         Series { name: format!("{} events", stage.events), points: points.collect() }
     };
     Plot {

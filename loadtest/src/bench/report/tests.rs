@@ -33,6 +33,8 @@ fn verdicts_are_summed() {
     assert_eq!(sum, Sum { ok: 3, missed: 1, audits: 4, promises: 36, broken: 1 });
     let kept = Sum::of(&outcomes()[..1]);
     assert_eq!(kept.bounds_in_words(), "The bound holds");
+    assert_eq!(Sum { missed: 1, ..Sum::default() }.bounds_in_words(), "The bound is missed");
+    assert_eq!(Sum { ok: 1, missed: 2, ..Sum::default() }.bounds_in_words(), "1 of 3 bounds hold");
     assert_eq!(kept.audits_in_words(), "2 events audited, 18 promises, all kept");
 }
 

@@ -75,7 +75,8 @@ impl Sum {
             (0, 0) => "No figure has a bound".to_owned(),
             (1, 0) => "The bound holds".to_owned(),
             (ok, 0) => format!("All {ok} bounds hold"),
-            (ok, _) => format!("{ok} of {} hold", count(self.bounds(), "bound")),
+            (0, 1) => "The bound is missed".to_owned(),
+            (ok, _) => format!("{ok} of {} bounds hold", self.bounds()),
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     number, plot,
     verdict::{Sum, Verdict, count},
 };
-use crate::bench::outcome::{Figure, Outcome};
+use crate::bench::outcome::Outcome;
 
 const STYLE: &str = concat!(include_str!("page.css"), include_str!("../plot/plot.css"));
 
@@ -151,14 +151,6 @@ fn chip(verdict: Verdict) -> Markup {
         Verdict::Missed => "missed",
     };
     html! { span.chip.(class) { (verdict.word()) } }
-}
-
-/// The value of a figure, with the least and the most of its rounds below.
-fn value(figure: &Figure) -> Markup {
-    html! {
-        (number::measured(figure))
-        @if figure.spread.is_some() { small { (number::spread(figure)) } }
-    }
 }
 
 /// With a capital and a full stop.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{chip, number, plot, value};
+use super::{chip, number, plot};
 use crate::bench::{
     outcome::{Figure, Outcome},
     report::verdict::{Sum, Verdict},
@@ -35,7 +35,8 @@ fn figures(figures: &[Figure]) -> Markup {
                             (figure.name)
                             @if figure.bound.is_some() { small { (number::bound(figure)) } }
                         }
-                        td.number { (value(figure)) }
+                        td.number { (number::measured(figure)) }
+                        td.spread { (number::spread(figure)) }
                         td.verdict { @if let Some(verdict) = Verdict::of(figure) { (chip(verdict)) } }
                     }
                 }
