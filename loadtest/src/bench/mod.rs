@@ -102,6 +102,11 @@ fn show(options: &Bench, facts: &Facts, outcomes: &[Outcome]) -> Result<(), Erro
             print(format_args!("{}: {note}", outcome.scenario))?;
         }
     }
+    if cfg!(debug_assertions) {
+        print(
+            "A debug build: the bare server and the client are many times slower, and no ratio says anything.",
+        )?;
+    }
     let folder = options.out.clone().unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         PathBuf::from(format!(".dev/bench/{}", now.as_secs()))
