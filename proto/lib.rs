@@ -13,6 +13,10 @@ pub mod v1 {
 /// The schema as an encoded `FileDescriptorSet`, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ticketengine.bin"));
 
+/// Metadata of a Reserve whose request was sent before, with any value: it is asked at the gate, which finds what the
+/// request may have been granted a moment ago through another replica.
+pub const REPEAT_METADATA: &str = "ticketengine-repeat";
+
 /// A status code as the gRPC documents write it.
 pub const fn code_name(code: Code) -> &'static str {
     match code {

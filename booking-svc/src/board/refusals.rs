@@ -3,7 +3,7 @@
 //! What is kept can only make a call go to the gate in vain, or be refused for a moment too long; it never grants. A
 //! refusal is repeated only
 //! - while the board is fresh, and has seen no change of the seat since the version that the gate spoke of;
-//! - before the hold's deadline, and for at most [`REPEATED_MAX`]: sales may have closed meanwhile;
+//! - before the hold's deadline and the end of the sale, and for at most [`REPEATED_MAX`]: the rules may have changed;
 //! - to others than the one who has the seat: a repeat of the call that took it must find its reservation.
 
 use std::{collections::HashMap, time::Duration};
@@ -43,6 +43,8 @@ pub struct Refused {
     pub version: Version,
     /// Before the gate was asked.
     pub asked_at: Instant,
+    /// When the sale ends.
+    pub closes: Option<Instant>,
     /// The seats that stood in the way, and who has them. Where that is not known any more, the gate has forgotten the
     /// request that took the seat, too.
     pub obstacles: Vec<(Obstacle, Option<Holder>)>,
@@ -50,54 +52,77 @@ pub struct Refused {
 
 /// The refusals of one event.
 #[derive(Default)]
-pub(super) struct Refusals(HashMap<SeatId, Entry>);
+pub(super) struct Refusals {
+    seats: HashMap<SeatId, Entry>,
+    /// What the gate was asked before this is not kept.
+    since: Option<Instant>,
+}
 
-struct Entry {
-    obstacle: Obstacle,
-    holder: Option<Holder>,
-    version: Version,
-    until: Instant,
+enum Entry {
+    Refused {
+        obstacle: Obstacle,
+        holder: Option<Holder>,
+        version: Version,
+        until: Instant,
+    },
+    /// Forgotten: a refusal that was under way then is not kept.
+    Forgotten(Instant),
 }
 
 impl Refusals {
     /// Keeps what the gate said, unless the board may know better.
     pub(super) fn remember(&mut self, board: &Board, refused: Refused) {
-        let at = board.position();
-        if at.epoch != refused.epoch.0 || at.version > refused.version.0 {
+        let (at, asked_at, version) = (board.position(), refused.asked_at, refused.version);
+        if at.epoch != refused.epoch.0 || at.version > version.0 {
             return;
         }
-        if self.0.len() + refused.obstacles.len() > SEATS_MAX {
-            self.0.clear();
+        if self.seats.len() + refused.obstacles.len() > SEATS_MAX {
+            self.clear();
+        }
+        if self.since.is_some_and(|since| asked_at <= since) {
+            return;
         }
         for (obstacle, holder) in refused.obstacles {
-            let longest = refused.asked_at + REPEATED_MAX;
-            let until = obstacle.ends.map_or(longest, |(_, end)| end.min(longest));
-            self.0.insert(obstacle.seat, Entry { obstacle, holder, version: refused.version, until });
+            let overtaken = match self.seats.get(&obstacle.seat) {
+                Some(Entry::Refused { version: known, .. }) => *known > version,
+                Some(Entry::Forgotten(at)) => asked_at <= *at,
+                None => false,
+            };
+            if !overtaken {
+                let ends = obstacle.ends.map(|(_, end)| end).into_iter().chain(refused.closes);
+                let until = ends.fold(asked_at + REPEATED_MAX, Instant::min);
+                self.seats.insert(obstacle.seat, Entry::Refused { obstacle, holder, version, until });
+            }
         }
     }
 
     /// Forgets what a change is about.
     pub(super) fn changed(&mut self, change: &SeatChange) {
-        if self.0.is_empty() {
+        if self.seats.is_empty() {
             return;
         }
         for seat in &change.seats {
-            if self.0.get(seat).is_some_and(|entry| entry.version < change.version) {
-                self.0.remove(seat);
+            if let Some(Entry::Refused { version, .. }) = self.seats.get(seat)
+                && *version < change.version
+            {
+                self.seats.remove(seat);
             }
         }
     }
 
     /// Forgets these seats: this replica has changed them, and its board does not know yet.
     pub(super) fn forget(&mut self, seats: &SeatSet) {
-        for seat in seats.iter() {
-            self.0.remove(&seat);
+        if self.seats.len() + seats.len() > SEATS_MAX {
+            return self.clear();
         }
+        let now = Instant::now();
+        self.seats.extend(seats.iter().map(|seat| (seat, Entry::Forgotten(now))));
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.seats.clear();
+        self.since = Some(Instant::now());
     }
 
     /// The seats that stand in the way of this request; None where only the gate can tell.
@@ -109,19 +134,20 @@ impl Refusals {
         (request, customer): (&RequestId, &CustomerId),
         now: Instant,
     ) -> Option<Vec<Obstacle>> {
-        if self.0.is_empty() || now >= as_of.at() + FRESH_MAX {
+        if self.seats.is_empty() || now >= as_of.at() + FRESH_MAX {
             return None;
         }
         let mut found = Vec::new();
         for seat in seats.iter() {
-            match self.0.get(&seat) {
-                Some(entry) if now >= entry.until => return None,
-                Some(Entry { holder: Some(holder), .. })
-                    if holder.request == *request && holder.customer == *customer =>
-                {
-                    return None;
+            match self.seats.get(&seat) {
+                Some(Entry::Refused { obstacle, holder, until, .. }) => {
+                    let own = |holder: &Holder| holder.request == *request && holder.customer == *customer;
+                    if now >= *until || holder.as_ref().is_some_and(own) {
+                        return None;
+                    }
+                    found.push(*obstacle);
                 }
-                Some(entry) => found.push(entry.obstacle),
+                Some(Entry::Forgotten(_)) => return None,
                 None if board.states().get(seat.0) == SeatState::Free => {}
                 None => return None,
             }

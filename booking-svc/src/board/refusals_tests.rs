@@ -25,6 +25,7 @@ fn refused(version: u64, asked_at: Instant) -> Refused {
         epoch: Epoch(1),
         version: Version(version),
         asked_at,
+        closes: None,
         obstacles: vec![(obstacle, Some(holder("ann")))],
     }
 }
@@ -95,6 +96,9 @@ fn a_refusal_is_not_repeated_past_the_deadline_nor_for_long_nor_from_a_stale_boa
     short.obstacles[0].0.ends = Some((UnixMs(20), now + Duration::from_millis(20)));
     refusals.remember(&board, short);
     assert_eq!((at(&refusals, &as_of, 19), at(&refusals, &as_of, 20)), (Some(1), None), "free by time");
+    let closes = Some(now + Duration::from_millis(30));
+    refusals.remember(&board, Refused { closes, ..refused(6, now) });
+    assert_eq!((at(&refusals, &as_of, 29), at(&refusals, &as_of, 30)), (Some(1), None), "the sale is over");
 }
 
 #[test]
@@ -133,17 +137,36 @@ fn what_this_replica_changed_is_forgotten_at_once() {
     let (board, as_of, mut refusals, now) = begun();
     refusals.forget(&seats(&[3]));
     assert_eq!(ask(&refusals, &board, &as_of, &[3], &holder("bob"), now), None);
+    refusals.remember(&board, refused(6, now));
+    assert_eq!(ask(&refusals, &board, &as_of, &[3], &holder("bob"), now), None, "it was under way then");
+    refusals.remember(&board, refused(6, Instant::now() + Duration::from_millis(1)));
+    assert_eq!(ask(&refusals, &board, &as_of, &[3], &holder("bob"), now), Some(1), "asked afterwards");
+    refusals.clear();
+    refusals.remember(&board, refused(6, now));
+    assert_eq!(ask(&refusals, &board, &as_of, &[3], &holder("bob"), now), None, "nothing of before is kept");
+}
+
+#[test]
+fn an_older_refusal_does_not_replace_a_newer_one() {
+    let (board, as_of, mut refusals, now) = begun();
+    let mut newer = refused(8, now);
+    newer.obstacles[0].1 = Some(holder("bob"));
+    refusals.remember(&board, newer);
+    refusals.remember(&board, refused(6, now));
+    assert_eq!(ask(&refusals, &board, &as_of, &[3], &holder("bob"), now), None, "he has the seat by now");
 }
 
 #[test]
 fn it_does_not_grow_without_end() {
-    let (board, _, mut refusals, now) = begun();
+    let (board, mut refusals, now) = (board(1, 5), Refusals::default(), Instant::now());
     let mut many = refused(6, now);
     let (obstacle, holder) = many.obstacles.remove(0);
     many.obstacles =
         (0..SEATS_MAX as u32).map(|id| (Obstacle { seat: SeatId(id), ..obstacle }, holder.clone())).collect();
     refusals.remember(&board, many);
-    assert_eq!(refusals.0.len(), SEATS_MAX);
+    assert_eq!(refusals.seats.len(), SEATS_MAX);
     refusals.remember(&board, refused(6, now));
-    assert_eq!(refusals.0.len(), 1);
+    assert_eq!(refusals.seats.len(), 0);
+    refusals.remember(&board, refused(6, Instant::now() + Duration::from_millis(1)));
+    assert_eq!(refusals.seats.len(), 1);
 }

@@ -40,7 +40,7 @@ impl Engine {
     pub(super) fn start_healing(&self) {
         let options = &self.0.options;
         self.every("events", Some(EVENTS_EVERY), Self::list_events);
-        let agenda = Agenda::default();
+        let agenda = Agenda::new(options.sweep_every.unwrap_or_default());
         self.every("sweeper", options.sweep_every, move |engine| {
             let agenda = agenda.clone();
             async move {

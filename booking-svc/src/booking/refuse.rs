@@ -48,13 +48,14 @@ impl Engine {
         if self.0.options.board_refusals
             && let Some(board) = self.0.boards.follow(event)
         {
-            let Refusal { epoch, version, taken } = refusal;
+            let Refusal { epoch, version, closes_in, taken } = refusal;
+            let closes = closes_in.map(|wait| asked_at + wait);
             let obstacles = taken.into_iter().map(|taken| {
                 let Taken { seat, state, deadline, holder, now } = taken;
                 let ends = deadline.map(|deadline| (deadline, asked_at + deadline.after(now)));
                 (Obstacle { seat, state, ends }, holder)
             });
-            board.remember(Refused { epoch, version, asked_at, obstacles: obstacles.collect() });
+            board.remember(Refused { epoch, version, asked_at, closes, obstacles: obstacles.collect() });
         }
         Error::SeatUnavailable { level: Level::Gate, seats }
     }

@@ -12,17 +12,22 @@ use crate::{
 };
 
 impl Engine {
-    /// Holds the seats for the customer, all or none. The same request finds the same reservation.
+    /// Holds the seats for the customer, all or none. The same request finds the same reservation. `repeated`: the caller
+    /// says that it has sent the request before.
     pub async fn reserve(
         &self,
         event: EventId,
         seats: SeatSet,
         request: RequestId,
         customer: CustomerId,
+        repeated: bool,
     ) -> Result<Hold, Error> {
         let house = self.0.catalog.house(&event).await?;
         house.check(&event, seats.last())?;
-        self.refuse_early(&event, &seats, &request, &customer)?;
+        // What a repeat asks for may have been granted a moment ago, elsewhere: only the gate knows.
+        if !repeated {
+            self.refuse_early(&event, &seats, &request, &customer)?;
+        }
         // On the heap: a call that is refused early would make and move all this room for nothing.
         Box::pin(self.reserve_at_gate(event, seats, request, customer)).await
     }
@@ -41,6 +46,7 @@ impl Engine {
         match granted.map_err(|error| self.gate_error(&event, error))? {
             Granted::New(found) => {
                 metrics.reserved("granted");
+                self.forget_refusals(&event, Some(&seats));
                 self.hold(found.reservation).await
             }
             Granted::Same(found) => {

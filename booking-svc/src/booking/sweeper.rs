@@ -15,15 +15,23 @@ use crate::domain::{Epoch, EventId, Outcome, Reservation, Verdict, VoidReason};
 const SWEEP_BATCH: u32 = 200;
 /// Batches of one event in one pass; more wait for the next pass.
 const SWEEP_BATCHES_MAX: u32 = 50;
-/// An event in which nothing gets due is looked at again after so long at the latest. With a pass of the default
-/// sweeper still within the second in which watchers see that a hold is over, should its time have been shortened.
-const QUIET_MAX: Duration = Duration::from_millis(600);
+/// Watchers see within this that a hold is over, whatever brought its end nearer: a token of before, or a shorter hold time.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// When the events are to be swept again; those that are not there, at once.
-#[derive(Clone, Default)]
-pub(super) struct Agenda(Arc<Mutex<HashMap<EventId, Instant>>>);
+#[derive(Clone)]
+pub(super) struct Agenda {
+    at: Arc<Mutex<HashMap<EventId, Instant>>>,
+    /// An event in which nothing gets due is looked at again after so long at the latest.
+    quiet_max: Duration,
+}
 
 impl Agenda {
+    /// Passes come every `every`, give or take a fifth, and take a while.
+    pub(super) fn new(every: Duration) -> Self {
+        Self { at: Arc::default(), quiet_max: SEEN_WITHIN.saturating_sub(every.mul_f64(1.5)) }
+    }
+
     /// The events whose time has come; forgets those that are not listed any more.
     pub(super) fn due(&self, listed: &[Listed]) -> Vec<Listed> {
         let now = Instant::now();
@@ -36,11 +44,11 @@ impl Agenda {
     }
 
     fn quiet(&self, event: &EventId, quiet: Duration) {
-        self.lock().insert(event.clone(), Instant::now() + quiet.min(QUIET_MAX));
+        self.lock().insert(event.clone(), Instant::now() + quiet.min(self.quiet_max));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<EventId, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,7 +111,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_quiet_event_is_left_alone_but_not_for_long() {
         let listed = |name: &str| Listed { id: name.parse().unwrap(), epoch: Epoch(1) };
-        let (agenda, events) = (Agenda::default(), [listed("rock"), listed("jazz")]);
+        let (agenda, events) = (Agenda::new(Duration::from_millis(250)), [listed("rock"), listed("jazz")]);
         let due =
             |events: &[Listed]| agenda.due(events).into_iter().map(|event| event.id).collect::<Vec<_>>();
         assert_eq!(due(&events).len(), 2);
@@ -112,7 +120,7 @@ mod tests {
         assert_eq!(due(&events), []);
         tokio::time::advance(Duration::from_millis(100)).await;
         assert_eq!(due(&events), [events[0].id.clone()]);
-        tokio::time::advance(QUIET_MAX).await;
+        tokio::time::advance(Duration::from_millis(525)).await;
         assert_eq!(due(&events).len(), 2);
         due(&events[..1]);
         assert_eq!(agenda.lock().len(), 1, "what is gone is forgotten");

@@ -32,6 +32,8 @@ pub struct Refusal {
     pub epoch: Epoch,
     /// The event's version of which it is true.
     pub version: Version,
+    /// When the sale ends, from now; None where nobody knows.
+    pub closes_in: Option<Duration>,
     /// The seats that stand in the way.
     pub taken: Vec<Taken>,
 }
@@ -144,11 +146,12 @@ pub(super) fn read_states(epoch: Epoch, reply: &mut Reply) -> Result<SeatStates,
 /// All that a refused grant says after its word.
 pub(super) fn read_refusal(epoch: Epoch, reply: &mut Reply) -> Result<Refusal, Error> {
     let (now, version, mut taken) = (UnixMs(reply.number()?), Version(reply.number()?), Vec::new());
+    let closes_in = u64::try_from(reply.number::<i64>()?).ok().map(Duration::from_millis);
     while !reply.is_empty() {
         let (seat, value, record) = (reply.number()?, reply.text()?, reply.text()?);
         taken.push(read_taken(now, seat, &value, record::holder(&record)?)?);
     }
-    Ok(Refusal { epoch, version, taken })
+    Ok(Refusal { epoch, version, closes_in, taken })
 }
 
 fn read_taken(now: UnixMs, seat: u32, value: &str, holder: Option<Holder>) -> Result<Taken, Error> {

@@ -11,6 +11,9 @@ use crate::{
     identity::{Caller, access},
 };
 
+/// Say that a call was sent before: gRPC libraries that retry by themselves set the first, callers the second.
+const REPEATED: [&str; 2] = ["grpc-previous-rpc-attempts", ticketengine::REPEAT_METADATA];
+
 /// `BookingService`: each method converts, calls its use case, and converts back.
 pub(super) struct Booking {
     pub(super) engine: Engine,
@@ -30,12 +33,13 @@ impl BookingService for Booking {
         &self,
         request: Request<v1::ReserveRequest>,
     ) -> Result<Response<v1::ReserveResponse>, Status> {
+        let repeated = REPEATED.iter().any(|name| request.metadata().contains_key(*name));
         let (caller, wire) = caller(request)?;
         let customer = access::customer(&caller, &wire.customer_id)?;
         let event = convert::id("event_id", &wire.event_id)?;
         let request = convert::id("request_id", &wire.request_id)?;
         let seats = SeatSet::new(wire.seat_ids).map_err(Error::from)?;
-        let hold = self.engine.reserve(event, seats, request, customer).await?;
+        let hold = self.engine.reserve(event, seats, request, customer, repeated).await?;
         Ok(Response::new(v1::ReserveResponse {
             reservation: Some(convert::reservation(hold.reservation)),
             reservation_token: hold.token,

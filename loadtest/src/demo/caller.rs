@@ -9,7 +9,7 @@ use ticketengine::v1::{
     booking_service_client::BookingServiceClient,
 };
 use tokio::time::{Instant, sleep};
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status, metadata::MetadataValue, transport::Channel};
 
 use super::{sale::Sale, tally::Rpc};
 use crate::client::{Refusal, Token};
@@ -45,9 +45,14 @@ impl Caller {
         self.line += 1;
     }
 
-    /// Takes seats.
-    pub(super) async fn reserve(&mut self, message: &ReserveRequest) -> Result<ReserveResponse, Refusal> {
-        self.call(Rpc::Reserve, message, |mut to, request| async move { to.reserve(request).await }).await
+    /// Takes seats. `repeated`: by a request that was sent before.
+    pub(super) async fn reserve(
+        &mut self,
+        message: &ReserveRequest,
+        repeated: bool,
+    ) -> Result<ReserveResponse, Refusal> {
+        self.send(Rpc::Reserve, message, repeated, |mut to, request| async move { to.reserve(request).await })
+            .await
     }
 
     /// Holds them longer.
@@ -70,7 +75,6 @@ impl Caller {
         self.call(Rpc::Cancel, message, |mut to, request| async move { to.cancel(request).await }).await
     }
 
-    /// Sends until the outcome is no longer open, or too often; each time on the next connection.
     async fn call<M: Clone, T, Answer>(
         &mut self,
         rpc: Rpc,
@@ -80,10 +84,27 @@ impl Caller {
     where
         Answer: Future<Output = Result<Response<T>, Status>>,
     {
+        self.send(rpc, message, false, send).await
+    }
+
+    /// Sends until the outcome is no longer open, or too often; each time on the next connection.
+    async fn send<M: Clone, T, Answer>(
+        &mut self,
+        rpc: Rpc,
+        message: &M,
+        repeated: bool,
+        send: impl Fn(Client, Request<M>) -> Answer,
+    ) -> Result<T, Refusal>
+    where
+        Answer: Future<Output = Result<Response<T>, Status>>,
+    {
         let mut sends = 0;
         loop {
             let slot = self.sale.in_flight.acquire().await;
-            let request = self.token.request(message.clone(), CALL_WAIT);
+            let mut request = self.token.request(message.clone(), CALL_WAIT);
+            if repeated || sends > 0 {
+                request.metadata_mut().insert(ticketengine::REPEAT_METADATA, MetadataValue::from_static("1"));
+            }
             let begin = Instant::now();
             let answer = send(self.sale.connections.booking(self.line), request).await.map_err(Refusal::from);
             self.sale.tally.answered(rpc, begin.elapsed(), answer.as_ref().err());

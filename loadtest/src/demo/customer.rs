@@ -89,7 +89,7 @@ impl Customer {
             request_id: format!("{}-{attempt}", self.name),
             customer_id: String::new(),
         };
-        let (reservation, token) = self.send_reserve(&message).await?;
+        let (reservation, token) = self.send_reserve(&message, false).await?;
         self.sale.tally.count(|counts| counts.wins += 1);
         let deadline_ms = deadline_ms(&reservation);
         let hold = Hold { id: reservation.reservation_id.clone(), seats, token, deadline_ms };
@@ -112,7 +112,7 @@ impl Customer {
 
         if self.plan.repeats {
             self.caller.change_line();
-            match self.send_reserve(&message).await {
+            match self.send_reserve(&message, true).await {
                 Ok((again, _)) if again.reservation_id == hold.id && again.seat_ids == hold.seats => {
                     self.sale.tally.count(|counts| counts.same_again += 1);
                 }
@@ -127,8 +127,12 @@ impl Customer {
         Ok(hold)
     }
 
-    async fn send_reserve(&mut self, message: &ReserveRequest) -> Result<(Reservation, String), Refusal> {
-        let answer = self.caller.reserve(message).await?;
+    async fn send_reserve(
+        &mut self,
+        message: &ReserveRequest,
+        repeated: bool,
+    ) -> Result<(Reservation, String), Refusal> {
+        let answer = self.caller.reserve(message, repeated).await?;
         Ok((answer.reservation.unwrap_or_default(), answer.reservation_token))
     }
 

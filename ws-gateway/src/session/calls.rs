@@ -78,6 +78,9 @@ impl Calls {
             let mut wire = Request::new(request.clone());
             wire.set_timeout(wait);
             wire.metadata_mut().insert("authorization", self.authorization.clone());
+            if attempt > 1 {
+                wire.metadata_mut().insert(ticketengine::REPEAT_METADATA, MetadataValue::from_static("1"));
+            }
             let status = match timeout(wait, method(Client::new(target.channel.clone()), wire)).await {
                 Ok(Ok(response)) => return Ok(response.into_inner()),
                 Ok(Err(status)) => status,

@@ -8,12 +8,13 @@
 local SWEEP_MOST = 1000
 
 if known[2] then
-    local r = find_reservation(known[2], customer)
+    local r, reply = find_reservation(known[2], customer)
     if r then
         if r.seats ~= ARGV[7] then return { 'REUSED', known[2] } end
         return describe('SAME', known[2], r)
     end
-    local reply = refusal()
+    if reply[1] == 'COLD' then return reply end
+    reply = refusal()
     if reply then return reply end
 end
 

@@ -1,7 +1,8 @@
 -- Reserve, first part: what can be refused without a change.
 -- KEYS      as in prelude.lua
 -- ARGV      as in grant.lua
--- Reply     CLOSED <opens in ms, or -1>; TAKEN <now> <version> (<seat> <value> <record of its holder, or ''>)...;
+-- Reply     CLOSED <opens in ms, or -1>;
+--           TAKEN <now> <version> <closes in ms, or -1> (<seat> <value> <record of its holder, or ''>)...;
 --           COLD; EPOCH
 -- Guarantee Who has held these seats with this request before is not refused here.
 
@@ -15,19 +16,21 @@ local known = redis.call('HMGET', REQUESTS, SENTINEL, request_key)
 if not known[1] then return { 'COLD', 'requests' } end
 
 -- Names the taken seats, and for those who remember a refusal also who has them.
-local function taken_reply(taken, version)
-    local reply, ids, records = { 'TAKEN', string.format('%d', now), version }, {}, {}
+local function taken_reply(taken, version, closes)
+    local closes_in = closes and string.format('%d', closes - now) or -1
+    local reply, ids, records = { 'TAKEN', string.format('%d', now), version, closes_in }, {}, {}
     if ARGV[8] == '1' then
         for i = 2, #taken, 2 do
             local _, _, id = parse_seat(taken[i])
             ids[#ids + 1] = id ~= SENTINEL and id or '-' -- A blocked seat has no holder; '-' is no id.
         end
-        records = redis.call('HMGET', RESERVATIONS, unpack(ids))
+        records = redis.call('HMGET', RESERVATIONS, SENTINEL, unpack(ids))
+        if not records[1] then return { 'COLD', 'reservations' } end
     end
     for i = 1, #taken, 2 do
         reply[#reply + 1] = taken[i]
         reply[#reply + 1] = taken[i + 1]
-        reply[#reply + 1] = records[(i + 1) / 2] or ''
+        reply[#reply + 1] = records[(i + 3) / 2] or ''
     end
     return reply
 end
@@ -43,7 +46,7 @@ local function refusal()
     local taken
     taken, due, version = look_at(seats)
     if not version then return { 'COLD', 'seats' } end
-    if #taken > 0 then return taken_reply(taken, version) end
+    if #taken > 0 then return taken_reply(taken, version, closes) end
 end
 
 if not known[2] then

@@ -17,7 +17,7 @@ async fn a_taken_seat_is_refused_with_the_end_of_its_hold() {
     let house = House::open(&redis, "rock", 100).await;
     let held = house.hold("ann", &[3, 4]).await;
     let Granted::Taken(refusal) = house.grant("bob", "r", &[4, 5]).await else { panic!("granted") };
-    let Refusal { epoch, version, taken } = refusal;
+    let Refusal { epoch, version, taken, .. } = refusal;
     assert_eq!((epoch, version.0), (held.epoch, 1));
     assert_eq!(taken.len(), 1);
     let ann = held.reservation;
