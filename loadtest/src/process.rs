@@ -6,12 +6,19 @@ use std::{fs, path::Path, time::Duration};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pid: u32,
+    /// Its children count as part of it.
+    family: bool,
 }
 
 impl Process {
     /// By its number.
     pub(crate) fn numbered(pid: u32) -> Self {
-        Self { pid }
+        Self { pid, family: false }
+    }
+
+    /// The same with its children: a server that makes a process for each connection.
+    pub(crate) fn with_children(self) -> Self {
+        Self { family: true, ..self }
     }
 
     /// The one that has a listening socket on the port; only processes of this user are seen.
@@ -35,11 +42,14 @@ impl Process {
         Some(kib.trim().parse::<u64>().ok()? * 1024)
     }
 
-    /// Time on the CPU since it began, its children included, those that have ended too.
+    /// Time on the CPU since it began; with children, also theirs, and that of those that have ended.
     pub(crate) fn cpu(self) -> Option<Duration> {
         let own = Times::of(self.pid)?;
-        let children = processes().filter_map(Times::of).filter(|child| child.parent == self.pid);
-        let ticks = children.map(|child| child.own + child.ended).sum::<u64>() + own.own + own.ended;
+        let mut ticks = own.own;
+        if self.family {
+            let children = processes().filter_map(Times::of).filter(|child| child.parent == self.pid);
+            ticks += own.ended + children.map(|child| child.own + child.ended).sum::<u64>();
+        }
         Some(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
     }
 }
@@ -108,6 +118,17 @@ mod tests {
         }
         let used = own.cpu().unwrap() - before;
         assert!(used >= Duration::from_millis(20), "{used:?}");
+    }
+
+    #[test]
+    fn children_count_only_where_they_are_asked_for() {
+        let own = Process::numbered(process::id());
+        let before = [own, own.with_children()].map(|process| process.cpu().unwrap());
+        let busy = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done";
+        assert!(process::Command::new("sh").args(["-c", busy]).status().unwrap().success());
+        let after = [own, own.with_children()].map(|process| process.cpu().unwrap());
+        assert!(after[1] - before[1] >= Duration::from_millis(20), "a child that has ended");
+        assert!(after[1] - before[1] > after[0] - before[0]);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! The ceiling of Reserve: a tonic server that gives one answer, made before, and does nothing else. It runs as a process
 //! of its own, as the service does.
 
-use std::process::Stdio;
+use std::{
+    process::Stdio,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use futures_util::stream::Pending;
-use prost::{Message, bytes::Bytes};
+use prost::{
+    Message,
+    bytes::{BufMut, Bytes, BytesMut},
+    encoding::{WireType, encode_key},
+};
 use ticketengine::v1::{
     self as wire, ReserveRequest, ReserveResponse,
     booking_service_server::{BookingService, BookingServiceServer},
@@ -28,6 +35,8 @@ use crate::{
     report,
 };
 
+/// Not among the fields of `google.rpc.Status`.
+const CALL_FIELD: u32 = 1_000;
 /// How long the server may take to say where it listens.
 const START_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -39,6 +48,19 @@ enum Script {
 
 struct Bare {
     script: Script,
+    calls: AtomicU64,
+}
+
+impl Bare {
+    /// As the service's, details are never the same twice, or HPACK would send them as a number from its table: a field that
+    /// nobody knows stands behind them, with the number of the call.
+    fn details(&self, made: &[u8]) -> Bytes {
+        let mut details = BytesMut::with_capacity(made.len() + 2 * size_of::<u64>());
+        details.put_slice(made);
+        encode_key(CALL_FIELD, WireType::SixtyFourBit, &mut details);
+        details.put_u64_le(self.calls.fetch_add(1, Ordering::Relaxed));
+        details.freeze()
+    }
 }
 
 /// Serves until standard input ends: with its parent.
@@ -59,7 +81,7 @@ pub(crate) async fn serve(options: &BareServer) -> Result<(), Error> {
         let _ = stdin().read_to_end(&mut rest).await; // An error is an end, too.
     };
     let served = Server::builder()
-        .add_service(BookingServiceServer::new(Bare { script }))
+        .add_service(BookingServiceServer::new(Bare { script, calls: AtomicU64::new(0) }))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), parent_gone);
     served.await.map_err(|_| Error::Bare("it can not serve"))
 }
@@ -121,7 +143,7 @@ macro_rules! bare_service {
                 match &self.script {
                     Script::Granted(response) => Ok(Response::new((**response).clone())),
                     Script::Refused { message, details } => {
-                        Err(Status::with_details(Code::FailedPrecondition, message.clone(), details.clone()))
+                        Err(Status::with_details(Code::FailedPrecondition, message.clone(), self.details(details)))
                     }
                 }
             }
@@ -165,12 +187,20 @@ mod tests {
 
     #[tokio::test]
     async fn it_gives_the_answer_that_it_was_told() {
-        let refused = Bare { script: Script::Refused { message: "taken".into(), details: vec![7].into() } };
-        let status = refused.reserve(Request::new(ReserveRequest::default())).await.unwrap_err();
-        assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "taken"));
-        assert_eq!(status.details(), [7]);
+        use tonic_types::{ErrorDetails, StatusExt};
+        let details = ErrorDetails::with_error_info("SEAT_UNAVAILABLE", "ticketengine", []);
+        let details =
+            Status::with_error_details(Code::FailedPrecondition, "taken", details).details().to_vec();
+        let script = Script::Refused { message: "taken".into(), details: details.into() };
+        let refused = Bare { script, calls: AtomicU64::new(0) };
+        let ask = async || refused.reserve(Request::new(ReserveRequest::default())).await.unwrap_err();
+        let (first, second) = (ask().await, ask().await);
+        assert_eq!((first.code(), first.message()), (Code::FailedPrecondition, "taken"));
+        assert_eq!(first.get_details_error_info().unwrap().reason, "SEAT_UNAVAILABLE");
+        assert_ne!(first.details(), second.details(), "as the service's, they are never the same");
         let response = ReserveResponse { reservation_token: "t".into(), ..ReserveResponse::default() };
-        let granted = Bare { script: Script::Granted(Box::new(response.clone())) };
+        let script = Script::Granted(Box::new(response.clone()));
+        let granted = Bare { script, calls: AtomicU64::new(0) };
         let answer = granted.reserve(Request::new(ReserveRequest::default())).await.unwrap();
         assert_eq!(answer.into_inner(), response);
     }

@@ -7,7 +7,7 @@ use tonic::transport::Channel;
 
 use super::{
     ceiling::{CLIENTS, PgBench},
-    contender::{Contender, NAMES_EACH, rounds_plot},
+    contender::{Contender, NAMES_EACH, rounds_plot, unwanted_figure},
     house::House,
     lab::{CONNECTIONS, Lab},
     load::{Answer, Slice, Worker},
@@ -43,13 +43,10 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
         Figure::spread("bookings", rounds.of(1), "bookings/s"),
         Figure::spread("pgbench, five statements each", rounds.of(0), "bookings/s"),
     ];
+    figures.push(unwanted_figure(crews.iter().map(Contender::unwanted)));
     figures.extend(crews[best].cpu_figures());
     figures.extend(tried);
     let mut notes: Vec<_> = crews.iter().filter_map(Contender::failures).collect();
-    let refused: u64 = crews.iter().map(|crew| crew.counts.refused).sum();
-    if refused > 0 {
-        notes.push(format!("{refused} bookings were refused, and each wanted a free seat."));
-    }
     let width = IN_FLIGHT_EACH[best] * usize::from(CONNECTIONS);
     notes
         .push(format!("Best of what was tried: {width} bookings in flight; pgbench with {clients} clients."));
@@ -136,7 +133,7 @@ fn new_crew(lab: &Lab, number: usize, each: usize, seats: &Arc<Dispenser>) -> Co
     };
     let [redis, postgres] = lab.store_processes();
     let processes = [("the server", lab.a.process), ("Redis", redis), ("PostgreSQL", postgres)];
-    Contender::of("ours", callers.into_iter().enumerate().map(booker).collect(), processes)
+    Contender::of("ours", Answer::Granted, callers.into_iter().enumerate().map(booker).collect(), processes)
 }
 
 /// Reserves and confirms, one booking after the other.

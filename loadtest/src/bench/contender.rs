@@ -9,8 +9,8 @@ use std::{
 use tokio::time::sleep;
 
 use super::{
-    load::{Counts, Slice, Worker, closed, per_second},
-    outcome::{Axis, Figure, Kind, Plot, Series},
+    load::{Answer, Counts, Slice, Worker, closed, per_second},
+    outcome::{Axis, Bound, Figure, Kind, Plot, Series},
     reserver::{Customer, Pick, Reserver, Sample, Won},
     rounds::{Rounds, Spread},
 };
@@ -26,6 +26,8 @@ pub(crate) struct Contender<W = Reserver> {
     /// In the table.
     pub(crate) name: &'static str,
     crew: Vec<W>,
+    /// What it is measured by: only these answers count.
+    wanted: Answer,
     processes: Vec<(&'static str, Process)>,
     /// All answers of all slices.
     pub(crate) counts: Counts,
@@ -37,16 +39,17 @@ impl<W: Worker> Contender<W> {
     /// `processes` are watched, those of them that run on this machine.
     pub(crate) fn of(
         name: &'static str,
+        wanted: Answer,
         crew: Vec<W>,
         processes: impl IntoIterator<Item = (&'static str, Option<Process>)>,
     ) -> Self {
         let known = processes.into_iter().filter_map(|(name, process)| Some((name, process?)));
         let processes: Vec<_> = known.chain([("the client", Process::numbered(process::id()))]).collect();
         let cpu_us = vec![Vec::new(); processes.len()];
-        Self { name, crew, processes, counts: Counts::default(), cpu_us }
+        Self { name, crew, wanted, processes, counts: Counts::default(), cpu_us }
     }
 
-    /// Calls for a slice of time: calls a second that were answered.
+    /// Calls for a slice of time: calls a second that were answered as wanted.
     ///
     /// # Errors
     /// A call is never answered, or there was nothing left to ask for.
@@ -55,7 +58,7 @@ impl<W: Worker> Contender<W> {
         let (run, cpu) = tokio::join!(closed(crew, slice), watch(&self.processes, slice));
         let (counts, crew) = run?;
         self.crew = crew;
-        let answered = counts.granted + counts.refused;
+        let answered = counts.of(self.wanted);
         for (all, used) in self.cpu_us.iter_mut().zip(cpu) {
             all.extend(used.map(|cpu| cpu.as_secs_f64() * 1e6 / answered.max(1) as f64));
         }
@@ -86,6 +89,11 @@ impl<W: Worker> Contender<W> {
         system.map(|each| Spread::of(each)).filter(|all| all.median.is_finite()).map(|all| all.median).sum()
     }
 
+    /// How many of its calls were answered otherwise.
+    pub(crate) fn unwanted(&self) -> u64 {
+        self.counts.answered() - self.counts.of(self.wanted)
+    }
+
     /// What has to be said of its failures.
     pub(crate) fn failures(&self) -> Option<String> {
         self.counts.complaint().map(|complaint| format!("{}: calls failed: {complaint}.", self.name))
@@ -111,6 +119,7 @@ impl Contender {
     /// Callers of Reserve on all connections. `number` tells contenders apart.
     pub(crate) fn new(
         name: &'static str,
+        wanted: Answer,
         number: u64,
         connections: &Connections,
         [server, redis]: [Option<Process>; 2],
@@ -118,7 +127,7 @@ impl Contender {
         pick: &Pick,
     ) -> Self {
         let crew = Reserver::crew(connections, IN_FLIGHT_EACH, customers, pick, number * NAMES_EACH);
-        Self::of(name, crew, [("the server", server), ("Redis", redis)])
+        Self::of(name, wanted, crew, [("the server", server), ("Redis", redis)])
     }
 
     /// From now on asks for these seats.
@@ -164,10 +173,16 @@ impl Figure {
     }
 
     /// With what it has to be.
-    pub(crate) fn bounded(mut self, bound: super::outcome::Bound) -> Self {
+    pub(crate) fn bounded(mut self, bound: Bound) -> Self {
         self.bound = Some(bound);
         self
     }
+}
+
+/// How many calls were answered otherwise than wanted: cheap answers must not pass for dear ones.
+pub(crate) fn unwanted_figure(unwanted: impl IntoIterator<Item = u64>) -> Figure {
+    let all: u64 = unwanted.into_iter().sum();
+    Figure::single("calls answered otherwise", all as f64, "calls").bounded(Bound::AtMost(0.0))
 }
 
 /// The rates of all contenders over the rounds.

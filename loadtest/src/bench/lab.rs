@@ -159,7 +159,9 @@ impl Lab {
         let redis = port_of(&self.stores().redis_url);
         let postgres = self.stores().database_url.parse::<Config>().ok();
         let postgres = postgres.and_then(|config| config.get_ports().first().copied());
-        [redis, postgres].map(|port| port.and_then(Process::listening_on))
+        let [redis, postgres] = [redis, postgres].map(|port| port.and_then(Process::listening_on));
+        // A backend each connection.
+        [redis, postgres.map(Process::with_children)]
     }
 }
 

@@ -95,6 +95,7 @@ fn figures(seen: &Opened, ceiling: &Opened, sample: &Sample) -> Vec<Figure> {
         Figure::single("answered", answered as f64 / seen.took.as_secs_f64(), "calls/s"),
         Figure::single("begun late", seen.overdue as f64, "calls"),
         Figure::single("without an answer", seen.lost as f64, "calls").bounded(Bound::AtMost(0.0)),
+        Figure::single("failed", seen.counts.failures() as f64, "calls").bounded(Bound::AtMost(0.0)),
         Figure::single("refused by level 0", sample.board_share() * 100.0, "%"),
         Figure::single("bare server: p50", ms(&ceiling.latency, 0.5), "ms"),
         Figure::single("bare server: p99", ms(&ceiling.latency, 0.99), "ms"),

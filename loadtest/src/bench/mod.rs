@@ -65,6 +65,7 @@ pub(crate) async fn run(options: &Bench) -> Result<bool, Error> {
             // The others say something all the same.
             Err(error) => {
                 lab.progress.complain(scenario.name(), &error);
+                outcomes.push((scenario, Outcome::failed(scenario.name(), &error.to_string())));
                 failed = Some(error);
             }
         }
@@ -77,8 +78,9 @@ pub(crate) async fn run(options: &Bench) -> Result<bool, Error> {
     show(options, &facts, &outcomes)?;
     let sum = Sum::of(&outcomes);
     match failed {
-        Some(error) => Err(error),
-        None => Ok(sum.broken == 0 && (sum.missed == 0 || !options.strict)),
+        // A broken promise is worse news than a measurement that failed.
+        Some(error) if sum.broken == 0 => Err(error),
+        _ => Ok(sum.broken == 0 && (sum.missed == 0 || !options.strict)),
     }
 }
 

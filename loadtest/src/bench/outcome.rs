@@ -34,6 +34,27 @@ pub(crate) struct Figure {
     pub(crate) bound: Option<Bound>,
 }
 
+impl Outcome {
+    /// Of a scenario that could not be measured.
+    pub(crate) fn failed(scenario: &'static str, why: &str) -> Self {
+        let measured = Figure {
+            name: "measured".to_owned(),
+            value: 0.0,
+            unit: "",
+            spread: None,
+            bound: Some(Bound::AtLeast(1.0)),
+        };
+        Self {
+            scenario,
+            about: format!("It could not be measured: {why}"),
+            figures: vec![measured],
+            plots: Vec::new(),
+            audits: Vec::new(),
+            notes: vec![format!("It could not be measured: {why}")],
+        }
+    }
+}
+
 /// What a figure has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,12 +66,13 @@ pub(crate) enum Bound {
 }
 
 impl Bound {
-    /// Whether a value keeps it. What is not a number keeps nothing.
+    /// Whether a value keeps it. What is not a number keeps nothing, nor what is a ratio to nothing.
     pub(crate) fn holds(self, value: f64) -> bool {
-        match self {
-            Self::AtLeast(least) => value >= least,
-            Self::AtMost(most) => value <= most,
-        }
+        value.is_finite()
+            && match self {
+                Self::AtLeast(least) => value >= least,
+                Self::AtMost(most) => value <= most,
+            }
     }
 }
 

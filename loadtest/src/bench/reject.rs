@@ -7,9 +7,10 @@ use tonic::Status;
 
 use super::{
     bare::BareProcess,
-    contender::{Contender, rounds_plot, slice},
+    contender::{Contender, rounds_plot, slice, unwanted_figure},
     house::{House, refused},
     lab::{CONNECTIONS, Lab, Target},
+    load::Answer,
     outcome::{Bound, Figure, Outcome},
     reserver::{Pick, Won},
     rounds::alternate,
@@ -34,7 +35,7 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
     let pick = Pick::Hot { event: Arc::from(event.as_str()), seats: HOT_SEATS };
     let [redis, _] = lab.store_processes();
     let new = |name, number, connections, server| {
-        Contender::new(name, number, connections, [server, redis], &lab.customers, &pick)
+        Contender::new(name, Answer::Refused, number, connections, [server, redis], &lab.customers, &pick)
     };
     let to_bare = bare.connect(CONNECTIONS).await?;
     let mut contenders = vec![new("bare", 1, &to_bare, bare.process())];
@@ -57,6 +58,7 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
     for (number, contender) in contenders.iter().enumerate() {
         figures.push(Figure::spread(contender.name, rounds.of(number), "calls/s"));
     }
+    figures.push(unwanted_figure(contenders.iter().map(Contender::unwanted)));
     figures.push(Figure::single("refused by level 0", contenders[1].sample().board_share() * 100.0, "%"));
     figures.extend(contenders.iter().flat_map(Contender::cpu_figures));
     let names: Vec<_> = contenders.iter().map(|contender| contender.name).collect();

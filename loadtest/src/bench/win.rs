@@ -7,9 +7,10 @@ use ticketengine::v1::ReserveResponse;
 use super::{
     bare::BareProcess,
     ceiling::RedisBenchmark,
-    contender::{Contender, rounds_plot, slice},
+    contender::{Contender, rounds_plot, slice, unwanted_figure},
     house::{House, refused},
     lab::{CONNECTIONS, Lab},
+    load::Answer,
     outcome::{Bound, Figure, Outcome},
     reject::{LONG_HOLD, reserve},
     reserver::Pick,
@@ -53,14 +54,9 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
         Figure::spread("bare", rounds.of(0), "calls/s"),
         Figure::spread("redis-benchmark of the script", rounds.of(2), "calls/s"),
     ];
+    figures.push(unwanted_figure(contenders.iter().map(Contender::unwanted)));
     figures.extend(contenders.iter().flat_map(Contender::cpu_figures));
-    let mut notes: Vec<_> = contenders.iter().flat_map(Contender::notes).collect();
-    if contenders[1].counts.refused > 0 {
-        notes.push(format!(
-            "{} calls were refused, and each asked for a free seat.",
-            contenders[1].counts.refused
-        ));
-    }
+    let notes = contenders.iter().flat_map(Contender::notes).collect();
     let won = contenders.iter_mut().flat_map(Contender::take_won).map(Told::held);
     let audits = stock.audit(won).await?;
     lab.forget(&[sample]).await?;
@@ -92,8 +88,16 @@ async fn duel(
     let event = granted.reservation.as_ref().map(|reservation| Arc::from(reservation.event_id.as_str()));
     let any = Pick::Hot { event: event.unwrap_or_default(), seats: SEATS };
     let mut contenders = vec![
-        Contender::new("bare", 1, &to_bare, [bare.process(), redis], &lab.customers, &any),
-        Contender::new("wins", 2, &lab.a.connections, [lab.a.process, redis], &lab.customers, &any),
+        Contender::new("bare", Answer::Granted, 1, &to_bare, [bare.process(), redis], &lab.customers, &any),
+        Contender::new(
+            "wins",
+            Answer::Granted,
+            2,
+            &lab.a.connections,
+            [lab.a.process, redis],
+            &lab.customers,
+            &any,
+        ),
     ];
     let calls = lab.pick(SCRIPT_CALLS, SCRIPT_CALLS_QUICK);
     let rounds = alternate(3, lab.pick(4, 2), async |number, round| {

@@ -10,7 +10,7 @@ use crate::{
         contender::Contender,
         house::{House, refused},
         lab::Lab,
-        load::Slice,
+        load::{Answer, Slice},
         outcome::Audited,
         reject::{LONG_HOLD, reserve, reserve_many},
         reserver::{Pick, Won},
@@ -68,6 +68,8 @@ pub(super) struct Rejects {
     /// CPU time a call in microseconds, of the server and Redis; in the same order.
     cpu_us: Vec<f64>,
     houses: usize,
+    /// Calls that were not refused.
+    pub(super) unwanted: u64,
 }
 
 impl Rejects {
@@ -100,11 +102,26 @@ pub(super) async fn rejects(
     let any = houses.iter().skip(1).map(|house| pick(house, house.seats));
     let wanted: Vec<_> = hot.chain(any).collect();
     let first = wanted.first().ok_or(Error::LoadStuck)?;
-    let mut contenders =
-        vec![Contender::new("bare", 1, to_bare, [bare.process(), redis], &lab.customers, first)];
+    let mut contenders = vec![Contender::new(
+        "bare",
+        Answer::Refused,
+        1,
+        to_bare,
+        [bare.process(), redis],
+        &lab.customers,
+        first,
+    )];
     for (number, pick) in (2..).zip(&wanted) {
         let processes = [lab.a.process, redis];
-        contenders.push(Contender::new("ours", number, &lab.a.connections, processes, &lab.customers, pick));
+        contenders.push(Contender::new(
+            "ours",
+            Answer::Refused,
+            number,
+            &lab.a.connections,
+            processes,
+            &lab.customers,
+            pick,
+        ));
     }
     let slice = lab.pick(Slice::of_ms(400, 1_500), Slice::of_ms(100, 300));
     let rounds = alternate(contenders.len(), lab.pick(3, 2), async |number, round| {
@@ -113,7 +130,8 @@ pub(super) async fn rejects(
     });
     let rounds = rounds.await?;
     let cpu_us = contenders.iter().map(Contender::system_cpu_us).collect();
-    Ok(Rejects { rounds, cpu_us, houses: houses.len() })
+    let unwanted = contenders.iter().map(Contender::unwanted).sum();
+    Ok(Rejects { rounds, cpu_us, houses: houses.len(), unwanted })
 }
 
 /// Wins one seat after the other: microseconds each.

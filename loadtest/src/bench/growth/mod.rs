@@ -7,6 +7,7 @@ mod reads;
 use self::full::{Full, HOT_SEATS, Rejects, fill, rejects, wins};
 use super::{
     bare::BareProcess,
+    contender::unwanted_figure,
     house::House,
     lab::{CONNECTIONS, Lab},
     outcome::{Audited, Axis, Bound, Figure, Kind, Outcome, Plot, Series},
@@ -54,6 +55,7 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
     lab.forget(&others).await?;
     let largest = houses.last().ok_or(Error::LoadStuck)?;
     let mut figures = figures(&alone, &few, &many, sizes);
+    figures.push(unwanted_figure([&alone, &few.rejects, &many.rejects].map(|rejects| rejects.unwanted)));
     figures.extend(reads::figures(lab, &largest.event, largest.seats).await?);
     lab.progress.step("growth: audits");
     for house in &houses {

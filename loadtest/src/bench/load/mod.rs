@@ -58,8 +58,22 @@ impl Counts {
         }
     }
 
+    /// How many answers of a kind; of failures, those with the same code.
+    pub(crate) fn of(&self, answer: Answer) -> u64 {
+        match answer {
+            Answer::Granted => self.granted,
+            Answer::Refused => self.refused,
+            Answer::Failed(code) => self.failed.get(&(code as i32)).copied().unwrap_or_default(),
+            Answer::Nothing => self.idle,
+        }
+    }
+
+    /// How many calls were made.
+    pub(crate) fn answered(&self) -> u64 {
+        self.granted + self.refused + self.failures()
+    }
+
     /// How many calls failed.
-    #[cfg(test)]
     pub(crate) fn failures(&self) -> u64 {
         self.failed.values().sum()
     }
