@@ -161,7 +161,7 @@ impl Room {
     }
 
     /// Which part of the peers is to be asked now whether it lives, where it is time for one.
-    fn asking(&self) -> Option<usize> {
+    pub(super) fn asking(&self) -> Option<usize> {
         let (now, heartbeat) = (Instant::now(), self.settings.heartbeat);
         let mut state = self.state();
         if now < state.next_asking {

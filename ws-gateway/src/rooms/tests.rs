@@ -1,12 +1,31 @@
 //! Rooms that open and close.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::FutureExt;
 use tokio::time::sleep;
 
-use super::{testing::PACE, *};
+use super::{
+    outlets::Outlet,
+    room::Room,
+    testing::{PACE, Stage},
+    *,
+};
 use crate::upstream;
 
 const SEATS: u32 = 64;
+
+/// Counts how often it is pushed to.
+#[derive(Default)]
+struct Pushed(AtomicUsize);
+
+impl Outlet for Pushed {
+    fn push(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn ask(&self) {}
+}
 
 /// With replicas that nobody can reach.
 fn rooms(draining: &CancellationToken) -> (Rooms, TaskTracker) {
@@ -74,4 +93,35 @@ async fn rooms_and_views_are_bounded() {
         watchers.push(rooms.enter(&format!("event{room}"), Seats::all(SEATS)).unwrap());
     }
     assert_eq!(rooms.enter("one-more", Seats::all(SEATS)).err(), Some(EnterError::Rooms));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_is_pushed_to_all_watchers_by_many_hands() {
+    let mut stage = Stage::new();
+    sleep(PACE.tick * 2).await;
+    let places: Vec<_> = std::iter::repeat_with(|| {
+        let (mut bell, reader) = stage.enter().read(Encoding::Bin, None);
+        let pushed = Arc::new(Pushed::default());
+        bell.attach(pushed.clone());
+        (bell, reader, pushed)
+    })
+    .take(1_000)
+    .collect();
+    stage.change();
+    sleep(PACE.tick * 4).await;
+    assert!(places.iter().all(|(_, _, pushed)| pushed.0.load(Ordering::Relaxed) > 0));
+    let pushed: Vec<_> = places.into_iter().map(|(_, _, pushed)| pushed).collect();
+    // Their bells are gone, and so are they.
+    assert!(pushed.iter().all(|pushed| Arc::strong_count(pushed) == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_is_late_asks_each_peer_once() {
+    let room = Room::new("theatre".into(), PACE);
+    sleep(PACE.heartbeat).await;
+    assert_eq!((room.asking(), room.asking()), (Some(0), None));
+    sleep(PACE.heartbeat / 8).await;
+    assert_eq!((room.asking(), room.asking(), room.asking()), (Some(1), Some(2), None));
+    sleep(PACE.heartbeat * 9).await;
+    assert_eq!((room.asking(), room.asking()), (Some(3), None));
 }
