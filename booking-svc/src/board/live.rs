@@ -94,7 +94,7 @@ impl Live {
         applied
     }
 
-    /// Level 0: see [`Refusals`].
+    /// Level 0: keeps what the gate said, for others who ask for the same.
     pub fn remember(&self, refused: Refused) {
         let mut state = self.lock();
         if let State { board: Some((board, _)), refusals, .. } = &mut *state {
