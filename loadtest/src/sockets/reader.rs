@@ -55,6 +55,8 @@ struct State {
     others: Vec<usize>,
     /// How many of those were read, over all passes.
     others_read: u64,
+    /// When something came to one of the sockets that are read at once.
+    busy: Option<Instant>,
     frames: Frames,
     deliveries: u64,
     recording: Option<Recording>,
@@ -137,6 +139,9 @@ impl Inner {
                 Err(_) => return,
             }
             let mut state = self.state();
+            if !events.is_empty() {
+                state.busy = Some(Instant::now());
+            }
             for event in &events {
                 let event: &epoll::Event = event;
                 let flags = event.flags;
@@ -165,11 +170,15 @@ impl State {
         let wanted = (passes * count as f64) as u64;
         // Of a long sleep, one pass is enough; and more may have come since.
         let first = self.others_read.clamp(wanted.saturating_sub(count), wanted);
+        self.others_read = wanted;
+        // They get what the others get: while that is nothing, looking for it would only cost.
+        if self.busy.is_none_or(|busy| busy.elapsed() > 2 * NOW_AND_THEN) {
+            return;
+        }
         for turn in first..wanted {
             let number = self.others[(turn % count) as usize];
             self.read(number, buffer, false);
         }
-        self.others_read = wanted;
     }
 
     /// Reads all there is: an edge is told once. Less than fits is all there is, but the end may be behind it.
