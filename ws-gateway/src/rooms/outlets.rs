@@ -3,6 +3,7 @@
 
 use std::{
     num::NonZero,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -57,7 +58,7 @@ impl Outlets {
     pub(super) async fn push(&self, round: &Round) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.next(round, &mut batch) {
-            batch.drain(..).for_each(|outlet| outlet.push());
+            batch.drain(..).for_each(|outlet| unless_it_panics(|| outlet.push()));
             yield_now().await;
         }
     }
@@ -68,7 +69,7 @@ impl Outlets {
         for (number, place) in places.enumerate() {
             let outlet = self.slots().get(place).cloned();
             if let Some(outlet) = outlet {
-                outlet.ask();
+                unless_it_panics(|| outlet.ask());
             }
             if number % BATCH == BATCH - 1 {
                 yield_now().await;
@@ -89,9 +90,40 @@ impl Outlets {
     }
 }
 
+/// A bug that one socket meets must not silence a whole event: its peer hears nothing any more, and comes back.
+fn unless_it_panics(act: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(act)).is_err() {
+        tracing::error!("a socket could not be written to, for a bug; its peer will come back");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Broken;
+
+    impl Outlet for Broken {
+        fn push(&self) {
+            panic!("a bug");
+        }
+
+        fn ask(&self) {
+            panic!("a bug");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bug_at_one_outlet_is_not_the_others() {
+        let (outlets, counter) = (Outlets::default(), Arc::new(Counter::default()));
+        outlets.insert(Arc::new(Broken));
+        outlets.insert(counter.clone());
+        outlets.push(&Round::default()).await;
+        for turn in 0..PARTS {
+            outlets.ask(turn).await;
+        }
+        assert_eq!((counter.0.load(Ordering::Relaxed), counter.1.load(Ordering::Relaxed)), (1, 1));
+    }
 
     #[derive(Default)]
     struct Counter(AtomicUsize, AtomicUsize);

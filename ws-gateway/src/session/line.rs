@@ -185,13 +185,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         if !reads {
             return Poll::Pending;
         }
-        self.socket.poll_read(cx).map(|message| match message {
-            Some(Ok(message)) => {
-                self.heard = true;
-                Event::Message(message)
+        self.socket.poll_read(cx).map(|message| {
+            // After the peer's close frame, or a broken one, nothing is written but the answer to it.
+            self.clear &= matches!(&message, Some(Ok(message)) if !message.is_close());
+            match message {
+                Some(Ok(message)) => {
+                    self.heard = true;
+                    Event::Message(message)
+                }
+                Some(Err(error)) => Event::End(End::from(&error)),
+                None => Event::End(End::Peer),
             }
-            Some(Err(error)) => Event::End(End::from(&error)),
-            None => Event::End(End::Peer),
         })
     }
 

@@ -140,6 +140,17 @@ async fn a_pong_that_is_owed_goes_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_follows_the_peers_close_frame_but_its_answer() {
+    let mut scene = Scene::new(4_096).await;
+    scene.far.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
+    assert!(matches!(scene.poll(), Poll::Ready(Event::Message(Message::Close(_)))));
+    scene.change().await;
+    scene.line.ask();
+    let got = drain(&mut scene.far).await;
+    assert!(got.is_empty() || got.as_bytes()[0] == 0x88 && got.len() == 2, "{got:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_attends_hears_of_what_the_room_writes() {
     let mut scene = Scene::new(4_096).await;
     scene.line.attend();

@@ -25,8 +25,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         Arc::new(Self(Mutex::new(Some(line))))
     }
 
+    /// None also where a bug has left the line half done: nothing more may be written to it.
     fn with<T>(&self, act: impl FnOnce(&mut Line<S>) -> T) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(act)
+        self.0.lock().ok()?.as_mut().map(act)
     }
 
     /// The socket, to be closed: the room does not write to it any more.
