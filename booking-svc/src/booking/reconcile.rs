@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Engine;
+use super::{Engine, Step};
 use crate::{
     domain::{EventId, Outcome, PackedStates, Reservation, ReservationId, SeatId, SeatState},
     vault::Taken,
@@ -52,18 +52,21 @@ impl Engine {
     }
 
     async fn mend(&self, event: &EventId, drift: &HashSet<Drift>) {
-        let mut rebuild = false;
+        self.0.options.steps.reached(Step::DriftFound).await;
         let mut unsettled = HashSet::new();
         for one in drift {
-            match one {
-                Drift::Unsettled(_, id) => {
-                    unsettled.insert(id.clone());
-                }
-                Drift::Stray(_) => rebuild = true,
+            if let Drift::Unsettled(_, id) = one {
+                unsettled.insert(id.clone());
             }
         }
+        let mut rebuild = drift.iter().any(|one| matches!(one, Drift::Stray(_)));
+        let mut refused = false;
         for id in unsettled {
-            rebuild |= !self.settle_again(&id).await;
+            refused |= !self.settle_again(&id).await;
+        }
+        // Somebody else may have settled it since it was found.
+        if refused && !rebuild {
+            rebuild = self.look_for_drift(event).await.is_ok_and(|now| !now.is_disjoint(drift));
         }
         tracing::warn!(%event, seats = drift.len(), rebuild, "gate and vault differed; mended");
         if rebuild {

@@ -20,6 +20,8 @@ pub enum Step {
     SweepFound,
     /// The vault has decided for the sweeper; the gate does not know.
     SweepDecided,
+    /// The reconciler has seen the same drift twice; nothing is mended.
+    DriftFound,
     /// A rebuild has raised the vault's epoch; the gate's old epoch goes on.
     RebuildRaised,
     /// A rebuild has read everything; nothing is published.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use booking_svc::booking::Step;
 use ticketengine::v1::SalesSettings;
+use tokio::time::sleep;
 
 use crate::support::{
     STORE_LIMIT,
@@ -15,6 +16,8 @@ use crate::support::{
 };
 
 const EVENT: &str = "rock";
+/// A reconciler that may go on has done so, and begun two more passes.
+const RECONCILED: Duration = Duration::from_millis(1_500);
 
 /// What happens to Ann's seat while she is late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +157,30 @@ async fn a_confirm_that_was_cancelled_wakes_after_the_vault_and_changes_nothing(
         scene.unchanged(&anns, &bobs, meanwhile, before).await;
         assert_eq!(scene.witness.outcome(&anns.id()).await.as_deref(), Some("cancelled"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconciler_that_wakes_late_rebuilds_nothing() {
+    let scene = Scene::new(|settings| {
+        (settings.engine.sweep_every, settings.engine.reconcile_every) = (None, None);
+    })
+    .await;
+    let (decided, found) = (Stall::at(Step::ConfirmDecided), Stall::at(Step::DriftFound));
+    let slow = scene.slow(false, [&decided]).await;
+    let reconciler = Replica::start(scene.world.settings().with_hook(found.hook())).await;
+    let anns = scene.quick.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
+    slow.confirm(&anns, "ann-pays").await.unwrap_err();
+    found.reached().await;
+    let booking = scene.quick.confirm(&anns, "ann-pays").await.unwrap();
+    let before = scene.state(&anns).await;
+    found.resume();
+    sleep(RECONCILED).await;
+    assert_eq!(scene.state(&anns).await, before, "what others have settled is no reason for a rebuild");
+    scene.quick.cancel(&booking).await.unwrap();
+    decided.resume();
+    slow.stop().await;
+    reconciler.stop().await;
+    scene.witness.agree(EVENT).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
