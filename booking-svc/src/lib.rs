@@ -131,7 +131,8 @@ pub async fn build(
         allow_unsafe_durability: stores.allow_unsafe_durability,
         ..vault::Options::new(stores.database_url.expose())
     };
-    let (gate, vault) = (Gate::connect(&gate).await?, Vault::connect(vault, &crew.daemons).await?);
+    let (gate, vault) =
+        (Gate::connect(&gate, &crew.daemons).await?, Vault::connect(vault, &crew.daemons).await?);
     let options = booking::Options {
         token_secrets: settings.token_secrets.iter().map(|secret| secret.expose().into()).collect(),
         confirm_window: settings.confirm_window,

@@ -4,6 +4,7 @@
 //! its memory or may have, the answer is [`Error::Cold`], and nothing was written.
 
 mod error;
+mod groups;
 mod image;
 mod keys;
 mod log;
@@ -26,7 +27,11 @@ use std::{
     time::Duration,
 };
 
-use crate::domain::{Epoch, EventId};
+use crate::{
+    domain::{Epoch, EventId},
+    tasks::Tasks,
+};
+use groups::Groups;
 use keys::Keys;
 use pool::{Connection, Pool};
 use script::{Reply, Script};
@@ -57,16 +62,24 @@ pub struct Gate {
     tombstone_ms: u64,
     /// The keys of the last epoch seen of each event: a hint, since every script checks it.
     known: Arc<Mutex<HashMap<EventId, Arc<Keys>>>>,
+    grants: Groups,
+    begins: Groups,
+    settles: Groups,
+    tasks: Tasks,
 }
 
 impl Gate {
-    /// Opens the pool. Fails when Redis can not be reached, or would drop keys when its memory is full.
-    pub async fn connect(options: &Options) -> Result<Self, Error> {
+    /// Opens the pool; `tasks` run what is asked. Fails when Redis can not be reached, or would drop keys when its memory is full.
+    pub async fn connect(options: &Options, tasks: &Tasks) -> Result<Self, Error> {
         Ok(Self {
             pool: Pool::connect(options).await?,
             prefix: options.prefix.as_str().into(),
             tombstone_ms: options.tombstone_ttl.as_millis() as u64,
             known: Arc::default(),
+            grants: Groups::of(&script::GRANT),
+            begins: Groups::of(&script::BEGIN),
+            settles: Groups::of(&script::SETTLE),
+            tasks: tasks.clone(),
         })
     }
 
@@ -148,6 +161,6 @@ impl Gate {
     ) -> Result<Reply, Error> {
         let numbers = [keys.epoch.to_string(), self.tombstone_ms.to_string(), LOG_LENGTH.to_string()];
         let head = [&*numbers[0], connection.incarnation(), &numbers[1], &numbers[2]];
-        connection.run(script.call(keys, head, args)).await
+        connection.run(script.call(keys, head, args.iter().copied())).await
     }
 }

@@ -111,9 +111,10 @@ impl Gate {
         customer: &CustomerId,
         name_holders: bool,
     ) -> Result<Granted, Error> {
+        let name_holders = if name_holders { "1" } else { "0" };
         let args =
-            [request.as_str(), customer.as_str(), &seats.to_string(), if name_holders { "1" } else { "0" }];
-        let (epoch, mut reply) = self.run(&script::GRANT, event, &args).await?;
+            vec![request.to_string(), customer.to_string(), seats.to_string(), name_holders.to_owned()];
+        let (epoch, mut reply) = self.grants.run(self, event, args).await?;
         Ok(match reply.word() {
             "GRANTED" => Granted::New(found(event, epoch, &mut reply)?),
             "SAME" => Granted::Same(found(event, epoch, &mut reply)?),
@@ -162,8 +163,8 @@ impl Gate {
         customer: Option<&CustomerId>,
         window: Duration,
     ) -> Result<Option<Found>, Error> {
-        let args = [&*id.suffix(), owner(customer), &window.as_millis().to_string()];
-        let (epoch, reply) = self.run(&script::BEGIN, &id.event, &args).await?;
+        let args = vec![id.suffix(), owner(customer).to_owned(), window.as_millis().to_string()];
+        let (epoch, reply) = self.begins.run(self, &id.event, args).await?;
         known(&id.event, epoch, reply)
     }
 
@@ -177,9 +178,14 @@ impl Gate {
         customer: &CustomerId,
     ) -> Result<u32, Error> {
         debug_assert!(!matches!(outcome, ReservationState::Held | ReservationState::Confirming));
-        let args =
-            [&*id.suffix(), record::letter(outcome), &seats.to_string(), request.as_str(), customer.as_str()];
-        let (_, mut reply) = self.run(&script::SETTLE, &id.event, &args).await?;
+        let args = vec![
+            id.suffix(),
+            record::letter(outcome).to_owned(),
+            seats.to_string(),
+            request.to_string(),
+            customer.to_string(),
+        ];
+        let (_, mut reply) = self.settles.run(self, &id.event, args).await?;
         match reply.word() {
             "SETTLED" => reply.number(),
             _ => Err(reply.surprise()),

@@ -18,7 +18,11 @@ macro_rules! scripts {
 
 macro_rules! prelude {
     () => {
-        concat!(include_str!("lua/prelude.lua"), include_str!("lua/changes.lua"))
+        concat!(
+            include_str!("lua/prelude.lua"),
+            include_str!("lua/writes.lua"),
+            include_str!("lua/reservations.lua")
+        )
     };
 }
 
@@ -29,7 +33,8 @@ macro_rules! refusing {
         concat!(
             include_str!("lua/prelude.lua"),
             include_str!("lua/refuse.lua"),
-            include_str!("lua/changes.lua")
+            include_str!("lua/writes.lua"),
+            include_str!("lua/reservations.lua")
         )
     };
 }
@@ -38,7 +43,7 @@ macro_rules! refusing {
 /// become free again.
 macro_rules! finishing {
     () => {
-        concat!("#!lua flags=allow-oom\n", include_str!("lua/prelude.lua"), include_str!("lua/changes.lua"))
+        concat!("#!lua flags=allow-oom\n", prelude!())
     };
 }
 
@@ -66,9 +71,9 @@ impl Script {
         &'static self,
         keys: &Keys,
         head: impl IntoIterator<Item = &'a str>,
-        args: &[&'a str],
+        args: impl IntoIterator<Item = &'a str>,
     ) -> Call {
-        self.call_with_keys(&keys.all, head.into_iter().chain(args.iter().copied()))
+        self.call_with_keys(&keys.all, head.into_iter().chain(args))
     }
 
     /// A call with just these keys.
@@ -141,6 +146,14 @@ impl Reply {
     pub(super) fn number<T: std::str::FromStr>(&mut self) -> Result<T, Error> {
         let text = self.text()?;
         text.parse().map_err(|_| Error::Corrupt(format!("{text:?} where a number belongs")))
+    }
+
+    /// The reply to one call of a group.
+    pub(super) fn nested(&mut self) -> Result<Self, Error> {
+        match self.rest.next() {
+            Some(Value::Array(items)) => Self::new(items),
+            other => Err(unexpected(&other)),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -33,7 +33,7 @@ if #taken > 0 then return { 'TAKEN', digits(now), unpack(taken) } end
 for _, other in ipairs(due) do find_reservation(other, '') end
 
 local deadline = digits(r.deadline)
-change_seats(current_version() + 1, seats, 'H ' .. deadline .. ' ' .. id, HELD, deadline)
+change_seats(seats, 'H ' .. deadline .. ' ' .. id, HELD, deadline)
 redis.call('HSET', RESERVATIONS, id, format_reservation(r))
 redis.call('HSETNX', REQUESTS, r.request .. ' ' .. r.customer, id)
 redis.call('ZADD', EXPIRY, deadline, id)

@@ -29,6 +29,6 @@ end
 if #taken > 2 then return taken end
 for _, id in ipairs(due) do find_reservation(id, '') end
 if #free > 0 then
-    change_seats(current_version() + 1, free, 'B', BLOCKED)
+    change_seats(free, 'B', BLOCKED)
 end
 return { 'CHANGED', #free }

@@ -16,8 +16,8 @@ if r.deadline >= r.limit then return describe('CAPPED', id, r) end
 local deadline = math.min(now + tonumber(meta[4]), r.limit)
 if deadline > r.deadline then
     r.deadline = deadline
-    redis.call('HSET', RESERVATIONS, id, format_reservation(r))
-    write_values(seat_list(r.seats), 'H ' .. digits(deadline) .. ' ' .. id)
-    redis.call('ZADD', EXPIRY, digits(deadline), id)
+    collect_values(seat_list(r.seats), 'H ' .. digits(deadline) .. ' ' .. id)
+    collect_record(id, format_reservation(r), digits(deadline))
+    write_collected()
 end
 return describe('EXTENDED', id, r)

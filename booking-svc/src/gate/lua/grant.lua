@@ -1,39 +1,31 @@
--- Reserve, behind prelude.lua, refuse.lua and changes.lua: takes free seats for the hold's time. All seats or none.
+-- Reserve, behind prelude.lua, refuse.lua, writes.lua and reservations.lua: takes free seats for the hold's time. All
+-- seats of a call or none. A group of calls, run in their order.
 -- KEYS      as in prelude.lua
--- ARGV      ..., 5 request id, 6 customer, 7 seats (ascending, comma-separated), 8 whether to name holders: 1 or 0
--- Reply     GRANTED | SAME <id> <record> <now>; REUSED <id>; QUARANTINE <ms>; LIMIT <limit> <has>; as in refuse.lua
+-- ARGV      ..., then for each call: request id, customer, seats (ascending, comma-separated), whether to name holders: 1 or 0
+-- Reply     EACH, then for each call GRANTED | SAME <id> <record> <now>; REUSED <id>; QUARANTINE <ms>;
+--           LIMIT <limit> <has>; ERROR <text>; as in refuse.lua
 -- Guarantee A seat is granted only while nobody holds, confirms or owns it; a customer never has more seats than the
 --           limit; the same request id of the same customer never makes two reservations.
 
 local SWEEP_MOST = 1000
 
-if known[2] then
-    local r, reply = find_reservation(known[2], customer)
-    if r then
-        if r.seats ~= ARGV[7] then return { 'REUSED', known[2] } end
-        return describe('SAME', known[2], r)
-    end
-    if reply[1] == 'COLD' then return reply end
-    reply = refusal()
-    if reply then return reply end
-end
-
-local quarantine = tonumber(meta[7])
-if quarantine > now then return { 'QUARANTINE', digits(quarantine - now) } end
-
-local limit = tonumber(meta[8])
-local count = redis.call('HMGET', CUSTOMERS, SENTINEL, customer)
-if not count[1] then return { 'COLD', 'customers' } end
-if (tonumber(count[2]) or 0) + #seats > limit then
+-- The reply to a customer who would have too many seats.
+local function over_limit(call)
+    local limit, wanted = tonumber(meta[8]), #call.seats
+    local count = redis.call('HMGET', CUSTOMERS, SENTINEL, call.customer)
+    if not count[1] then return { 'COLD', 'customers' } end
+    if (tonumber(count[2]) or 0) + wanted <= limit then return end
     -- Holds past their deadline do not count, even where no sweeper has run.
+    write_collected()
     sweep_due(SWEEP_MOST)
-    local has = tonumber(redis.call('HGET', CUSTOMERS, customer)) or 0
-    if has + #seats > limit then return { 'LIMIT', limit, has } end
+    local has = tonumber(redis.call('HGET', CUSTOMERS, call.customer)) or 0
+    if has + wanted > limit then return { 'LIMIT', limit, has } end
     local _
-    _, due, version = look_at(seats)
+    _, call.due = look_at(call.seats)
 end
 
-if #due > 0 then
+-- Ends the holds past their deadline that stand in the way.
+local function end_due(due)
     local ending = {}
     for i, id in ipairs(due) do
         local text = redis.call('HGET', RESERVATIONS, id)
@@ -41,17 +33,45 @@ if #due > 0 then
         ending[i] = parse_reservation(text)
     end
     for i, id in ipairs(due) do expire_if_due(id, ending[i]) end
-    version = current_version()
 end
 
-version = version + 1
-local id = ARGV[1] .. '.' .. digits(version)
-local deadline = digits(now + tonumber(meta[9]))
-local record = table.concat(
-    { 'H', deadline, digits(now + tonumber(meta[10])), ARGV[7], request, customer }, ' ')
-change_seats(version, seats, 'H ' .. deadline .. ' ' .. id, HELD, deadline)
-redis.call('HSET', RESERVATIONS, id, record)
-redis.call('HSET', REQUESTS, request_key, id)
-redis.call('ZADD', EXPIRY, deadline, id)
-redis.call('HINCRBY', CUSTOMERS, customer, #seats)
-return { 'GRANTED', id, record, digits(now) }
+local function grant(call)
+    if call.known then
+        local r, lost = find_reservation(call.known, call.customer)
+        if r then
+            if r.seats ~= call.list then return { 'REUSED', call.known } end
+            return describe('SAME', call.known, r)
+        end
+        if lost[1] == 'COLD' then return lost end
+        local refused = refusal(call)
+        if refused then return refused end
+    end
+    local quarantine = tonumber(meta[7])
+    if quarantine > now then return { 'QUARANTINE', digits(quarantine - now) } end
+    local refused = over_limit(call) or end_due(call.due)
+    if refused then return refused end
+
+    local id = ARGV[1] .. '.' .. digits(read_version() + 1)
+    local deadline = digits(now + tonumber(meta[9]))
+    local record = table.concat(
+        { 'H', deadline, digits(now + tonumber(meta[10])), call.list, call.request, call.customer }, ' ')
+    collect_change(call.seats, 'H ' .. deadline .. ' ' .. id, HELD, deadline)
+    collect_record(id, record, deadline)
+    collect(requests, call.key, id)
+    unwritten[call.key] = true
+    redis.call('HINCRBY', CUSTOMERS, call.customer, #call.seats)
+    return { 'GRANTED', id, record, digits(now) }
+end
+
+repeat
+    replies[#replies + 1] = reply or guarded(grant, call)
+    first = first + WIDTH
+    if first <= #ARGV then
+        call = read_call(first)
+        write_before_reading(call.key)
+        for _, seat in ipairs(call.seats) do write_before_reading(seat) end
+        reply = guarded(first_look, call)
+    end
+until first > #ARGV
+write_collected()
+return replies

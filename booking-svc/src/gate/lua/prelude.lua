@@ -2,7 +2,7 @@
 -- KEYS      meta, seats, map, reservations, requests, expiry, customers, log (see gate/keys.rs)
 -- ARGV      epoch, incarnation, tombstone ms, log length, then the script's own
 -- Reply     a list whose first item is a word; here COLD <why>, EPOCH <the gate's>
--- Guarantee Nothing is written here. A run makes its functions anew: what only changes need stands in changes.lua.
+-- Guarantee Nothing is written here. A run makes its functions anew: what only changes need stands in writes.lua and reservations.lua.
 
 local META, SEATS, MAP, RESERVATIONS, REQUESTS, EXPIRY, CUSTOMERS, LOG = unpack(KEYS)
 local FREE, HELD, SOLD, BLOCKED = 0, 1, 2, 3
@@ -67,4 +67,16 @@ local function look_at(seats)
         end
     end
     return taken, due, version
+end
+
+-- With these Redis refuses the first write, whatever it is.
+local REFUSES_ALL = { OOM = true, READONLY = true, MISCONF = true, NOREPLICAS = true }
+
+-- Runs a call of a group. Its error is its own, and the others run all the same; unless none can write.
+local function guarded(run, ...)
+    local fine, reply = pcall(run, ...)
+    if fine then return reply end
+    local text = type(reply) == 'table' and reply.err or reply
+    if REFUSES_ALL[string.match(text, '^%u+')] then error(reply) end
+    return { 'ERROR', text }
 end

@@ -14,6 +14,6 @@ for i, seat in ipairs(seats) do
     if values[i] == 'B' then blocked[#blocked + 1] = seat end
 end
 if #blocked > 0 then
-    change_seats(current_version() + 1, blocked, nil, FREE)
+    change_seats(blocked, nil, FREE)
 end
 return { 'CHANGED', #blocked }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use booking_svc::{
     domain::{Epoch, Reservation, ReservationState},
     gate::{Adopted, Error, Frozen, Gate, Granted, Options},
+    tasks::Tasks,
 };
 
 use super::house::{House, connect, customer, request, set};
@@ -178,7 +179,9 @@ async fn a_redis_that_would_evict_is_refused() {
         pool_wait: Duration::from_millis(200),
         tombstone_ttl: Duration::from_secs(60),
     };
-    let Err(Error::Misconfigured(why)) = Gate::connect(&options).await else { panic!("connected") };
+    let Err(Error::Misconfigured(why)) = Gate::connect(&options, &Tasks::default()).await else {
+        panic!("connected")
+    };
     assert!(why.contains("noeviction"), "{why}");
     let () = redis::cmd("CONFIG")
         .arg(&["SET", "maxmemory-policy", "noeviction"])

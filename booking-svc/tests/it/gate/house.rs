@@ -5,6 +5,7 @@ use std::time::Duration;
 use booking_svc::{
     domain::{CustomerId, Epoch, Event, EventId, RequestId, SalesSettings, SeatSet, UnixMs},
     gate::{Built, Frozen, Gate, Granted, Options},
+    tasks::Tasks,
 };
 
 use crate::support::redis::Redis;
@@ -24,7 +25,7 @@ pub(super) async fn connect(redis: &Redis) -> Gate {
         pool_wait: Duration::from_millis(500),
         tombstone_ttl: Duration::from_secs(60),
     };
-    Gate::connect(&options).await.unwrap()
+    Gate::connect(&options, &Tasks::default()).await.unwrap()
 }
 
 impl House {

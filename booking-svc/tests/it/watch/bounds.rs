@@ -6,6 +6,7 @@ use booking_svc::{
     booking::Step,
     domain::{EventId, SeatId, SeatState::Held},
     gate::{Gate, Options},
+    tasks::Tasks,
 };
 use futures_util::{StreamExt, stream};
 use ticketengine::v1::{GetSeatMapRequest, ListEventsRequest, WatchSeatsRequest};
@@ -79,7 +80,8 @@ async fn change(world: &World) -> u64 {
         pool_wait: Duration::from_secs(5),
         tombstone_ttl: Duration::from_secs(60),
     };
-    let (gate, event) = (Gate::connect(&options).await.unwrap(), "rock".parse::<EventId>().unwrap());
+    let (gate, event) =
+        (Gate::connect(&options, &Tasks::default()).await.unwrap(), "rock".parse::<EventId>().unwrap());
     stream::iter(0..CHANGES / 2)
         .for_each_concurrent(50, |n| {
             let (gate, event, seat) = (gate.clone(), event.clone(), [SeatId(n % (SEATS - 1))]);

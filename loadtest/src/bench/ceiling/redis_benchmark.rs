@@ -14,7 +14,8 @@ const PLAIN_NUMBER: &str = "ARGV[7] = string.format('%.0f', tonumber(ARGV[7]))\n
 const GRANT: &str = concat!(
     include_str!("../../../../booking-svc/src/gate/lua/prelude.lua"),
     include_str!("../../../../booking-svc/src/gate/lua/refuse.lua"),
-    include_str!("../../../../booking-svc/src/gate/lua/changes.lua"),
+    include_str!("../../../../booking-svc/src/gate/lua/writes.lua"),
+    include_str!("../../../../booking-svc/src/gate/lua/reservations.lua"),
     include_str!("../../../../booking-svc/src/gate/lua/grant.lua")
 );
 /// Seats are drawn from so many: few are drawn twice in one slice.

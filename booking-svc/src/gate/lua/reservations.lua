@@ -1,16 +1,10 @@
--- Stands behind prelude.lua in every script that changes something, or finds a reservation (which may have to end).
+-- Stands behind writes.lua in every script that finds a reservation (which may have to end) or ends one.
 -- KEYS      as in prelude.lua
 -- ARGV      as in prelude.lua
 -- Reply     none of its own
--- Guarantee A transition writes only after all its checks, and its first write is the log entry: an error before or
---           at it leaves everything as it was.
+-- Guarantee A hold past its deadline is over for whoever finds it.
 
-local TOMBSTONE_MS, LOG_LENGTH = tonumber(ARGV[3]), ARGV[4]
-
--- A whole number as text; a float's format costs several times as much.
-local function digits(number)
-    return string.format('%d', number)
-end
+local TOMBSTONE_MS = tonumber(ARGV[3])
 
 -- The first key that is lost, should one be: noeviction keeps Redis from dropping any, but people have hands.
 local function lost_key()
@@ -34,60 +28,6 @@ end
 
 local function format_reservation(r)
     return string.format('%s %d %d %s %s %s', r.state, r.deadline, r.limit, r.seats, r.request, r.customer)
-end
-
--- Gives the change its place in the log. The first write of every change.
-local function append_log(version, state, seats, deadline)
-    local place, list = digits(version) .. '-0', table.concat(seats, ',')
-    if deadline then
-        redis.call('XADD', LOG, 'MAXLEN', '~', LOG_LENGTH, place, 's', state, 'n', list, 'd', deadline)
-    else
-        redis.call('XADD', LOG, 'MAXLEN', '~', LOG_LENGTH, place, 's', state, 'n', list)
-    end
-end
-
--- Writes the seats' values, and with them the version of a change; a nil value is a free seat.
-local function write_values(seats, value, version)
-    for first = 1, #seats, CHUNK do
-        local last = math.min(first + CHUNK - 1, #seats)
-        if value then
-            local fields = version and { 'v', version } or {}
-            for i = first, last do
-                fields[#fields + 1] = seats[i]
-                fields[#fields + 1] = value
-            end
-            redis.call('HSET', SEATS, unpack(fields))
-        else
-            redis.call('HSET', SEATS, 'v', version)
-            redis.call('HDEL', SEATS, unpack(seats, first, last))
-        end
-    end
-end
-
--- Writes the bits of the seats.
-local function write_bits(seats, state)
-    for first = 1, #seats, CHUNK do
-        local last = math.min(first + CHUNK - 1, #seats)
-        local bits = {}
-        for i = first, last do
-            bits[#bits + 1] = 'SET'
-            bits[#bits + 1] = 'u2'
-            bits[#bits + 1] = '#' .. seats[i]
-            bits[#bits + 1] = state
-        end
-        redis.call('BITFIELD', MAP, unpack(bits))
-    end
-end
-
--- A change of seats: its place in the log, its version, the values, the bits. A nil value is a free seat.
-local function change_seats(version, seats, value, state, deadline)
-    append_log(version, state, seats, deadline)
-    write_values(seats, value, digits(version))
-    write_bits(seats, state)
-end
-
-local function current_version()
-    return tonumber(redis.call('HGET', SEATS, 'v'))
 end
 
 -- The seats of `seats` that reservation `id` still owns in one of the `states`.
@@ -114,7 +54,7 @@ end
 local function end_reservation(id, r, states, state)
     local owned = owned_seats(id, seat_list(r.seats), states)
     if #owned > 0 then
-        change_seats(current_version() + 1, owned, nil, FREE)
+        change_seats(owned, nil, FREE)
         if redis.call('HINCRBY', CUSTOMERS, r.customer, -#owned) <= 0 then
             redis.call('HDEL', CUSTOMERS, r.customer)
         end
