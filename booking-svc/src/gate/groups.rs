@@ -3,7 +3,7 @@
 //! A run costs both sides more than a call in it, and what the calls change is written at once.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,6 +17,8 @@ use crate::domain::{Epoch, EventId};
 
 /// Calls in one run: about a millisecond of Redis, which nobody else gets meanwhile.
 const CALLS_PER_RUN_MAX: usize = 64;
+/// Runs of one script for one event at once: while Redis does one, the answers of the other are worked on.
+const RUNS_AT_ONCE: usize = 2;
 /// Calls of one script that may wait for a run about their event.
 const CALLS_WAITING_MAX: usize = 8_192;
 
@@ -26,8 +28,15 @@ type Answer = Result<(Epoch, Reply), Error>;
 #[derive(Clone)]
 pub(super) struct Groups {
     script: &'static Script,
-    /// The events that a run is under way for, and who waits for the next.
-    waiting: Arc<Mutex<HashMap<EventId, VecDeque<Job>>>>,
+    /// The events that runs are under way for.
+    events: Arc<Mutex<HashMap<EventId, Line>>>,
+}
+
+/// How many runs of an event are under way, and who waits for the next.
+#[derive(Default)]
+struct Line {
+    runs: usize,
+    waiting: VecDeque<Job>,
 }
 
 /// A call, and whoever wants to know. It is made whether or not the caller is still there.
@@ -45,7 +54,7 @@ impl Job {
 
 impl Groups {
     pub(super) fn of(script: &'static Script) -> Self {
-        Self { script, waiting: Arc::default() }
+        Self { script, events: Arc::default() }
     }
 
     /// Runs a call together with others that wait.
@@ -58,68 +67,79 @@ impl Groups {
         answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the run of a script was given up".into())))
     }
 
-    /// Waits for the run under way; gives the job back where there is none.
+    /// Waits for the next run; gives the job back where one can begin at once.
     fn join(&self, event: &EventId, job: Job) -> Result<Option<Job>, Error> {
-        match self.lock().entry(event.clone()) {
-            Entry::Vacant(place) => {
-                place.insert(VecDeque::new());
-                Ok(Some(job))
-            }
-            Entry::Occupied(queue) if queue.get().len() >= CALLS_WAITING_MAX => {
-                Err(Error::Unavailable("too many calls wait for redis".into()))
-            }
-            Entry::Occupied(mut queue) => {
-                queue.get_mut().push_back(job);
-                Ok(None)
-            }
+        let mut events = self.lock();
+        let line = events.entry(event.clone()).or_default();
+        if line.runs < RUNS_AT_ONCE {
+            line.runs += 1;
+            return Ok(Some(job));
         }
+        if line.waiting.len() >= CALLS_WAITING_MAX {
+            return Err(Error::Unavailable("too many calls wait for redis".into()));
+        }
+        line.waiting.push_back(job);
+        Ok(None)
     }
 
     async fn drive(&self, gate: &Gate, event: EventId, first: Job) {
-        let under_way = UnderWay { groups: self, event: &event };
+        let mut run = Run { groups: self, event: &event, over: false };
         let mut jobs = vec![first];
         while !jobs.is_empty() {
             if let Err(error) = gate.run_group(self.script, &event, jobs).await {
                 // They would wait as long for the same; nothing of theirs was sent.
-                under_way.leave(&error);
+                run.leave(&error);
             }
-            jobs = under_way.next();
+            jobs = run.next();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<EventId, VecDeque<Job>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<EventId, Line>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The one run of an event. Dropped early, by a panic, it lets those who wait go.
-struct UnderWay<'a> {
+/// One of the runs of an event.
+struct Run<'a> {
     groups: &'a Groups,
     event: &'a EventId,
+    over: bool,
 }
 
-impl UnderWay<'_> {
-    /// The next group; none, and the run is over.
-    fn next(&self) -> Vec<Job> {
-        let mut waiting = self.groups.lock();
-        let Some(queue) = waiting.get_mut(self.event) else { return Vec::new() };
-        if queue.is_empty() {
-            waiting.remove(self.event);
+impl Run<'_> {
+    /// The next group. When nobody waits the run is over, in the same step: nobody can begin to wait for it.
+    fn next(&mut self) -> Vec<Job> {
+        let mut events = self.groups.lock();
+        let Some(line) = events.get_mut(self.event) else { return Vec::new() };
+        if line.waiting.is_empty() {
+            self.over = true;
+            end_run(&mut events, self.event);
             return Vec::new();
         }
-        let most = queue.len().min(CALLS_PER_RUN_MAX);
-        queue.drain(..most).collect()
+        let most = line.waiting.len().min(CALLS_PER_RUN_MAX);
+        line.waiting.drain(..most).collect()
     }
 
     fn leave(&self, error: &Error) {
-        let left = self.groups.lock().get_mut(self.event).map(std::mem::take);
+        let left = self.groups.lock().get_mut(self.event).map(|line| std::mem::take(&mut line.waiting));
         left.into_iter().flatten().for_each(|job| job.answer(Err(error.clone())));
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for Run<'_> {
+    /// Ended early, by a panic, the last run lets those who wait go: they hear that it was given up.
     fn drop(&mut self) {
-        self.groups.lock().remove(self.event);
+        if !self.over {
+            end_run(&mut self.groups.lock(), self.event);
+        }
+    }
+}
+
+fn end_run(events: &mut HashMap<EventId, Line>, event: &EventId) {
+    let Some(line) = events.get_mut(event) else { return };
+    line.runs -= 1;
+    if line.runs == 0 {
+        events.remove(event);
     }
 }
 

@@ -3,7 +3,7 @@ use crate::domain::{
     CustomerId, EventId, Holder, Reservation, ReservationId, ReservationState, SeatSet, UnixMs,
 };
 
-/// Writes a reservation as the scripts keep it: see `format_reservation` in `lua/changes.lua`.
+/// Writes a reservation as the scripts keep it: see `format_reservation` in `lua/reservations.lua`.
 pub(super) fn write(reservation: &Reservation) -> String {
     let Reservation { customer, request, seats, state, deadline, extend_limit, .. } = reservation;
     format!("{} {deadline} {extend_limit} {seats} {request} {customer}", letter(*state))

@@ -26,7 +26,7 @@ const LIMIT: u32 = 10_000;
 /// More than any slice can book.
 const SLICE_SEATS: u64 = 95_000;
 /// Bookings in flight on each connection; the best of them is measured.
-const IN_FLIGHT_EACH: [usize; 3] = [16, 32, 64];
+const IN_FLIGHT_EACH: [usize; 3] = [32, 64, 128];
 
 /// See the file.
 pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {

@@ -17,7 +17,7 @@ use super::{
 use crate::{client::Connections, error::Error, process::Process};
 
 /// Calls in flight on each connection: many enough that nobody waits for work, and far below what is shed.
-pub(crate) const IN_FLIGHT_EACH: usize = 32;
+pub(crate) const IN_FLIGHT_EACH: usize = 64;
 /// Between the names of the callers of two crews.
 pub(crate) const NAMES_EACH: u64 = 1 << 16;
 

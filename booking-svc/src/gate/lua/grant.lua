@@ -1,7 +1,8 @@
 -- Reserve, behind prelude.lua, refuse.lua, writes.lua and reservations.lua: takes free seats for the hold's time. All
 -- seats of a call or none. A group of calls, run in their order.
 -- KEYS      as in prelude.lua
--- ARGV      ..., then for each call: request id, customer, seats (ascending, comma-separated), whether to name holders: 1 or 0
+-- ARGV      ..., then for each call: request id, customer, seats (ascending, comma-separated), whether to name
+--           holders: 1 or 0
 -- Reply     EACH, then for each call GRANTED | SAME <id> <record> <now>; REUSED <id>; QUARANTINE <ms>;
 --           LIMIT <limit> <has>; ERROR <text>; as in refuse.lua
 -- Guarantee A seat is granted only while nobody holds, confirms or owns it; a customer never has more seats than the
@@ -9,30 +10,37 @@
 
 local SWEEP_MOST = 1000
 
--- The reply to a customer who would have too many seats.
+local function seats_of(customer)
+    return tonumber(redis.call('HGET', CUSTOMERS, customer)) or 0
+end
+
+-- The reply to a customer who would have too many seats. Else nil, and in `call.has` how many the customer has.
 local function over_limit(call)
     local limit, wanted = tonumber(meta[8]), #call.seats
     local count = redis.call('HMGET', CUSTOMERS, SENTINEL, call.customer)
     if not count[1] then return { 'COLD', 'customers' } end
-    if (tonumber(count[2]) or 0) + wanted <= limit then return end
+    call.has = tonumber(count[2]) or 0
+    if call.has + wanted <= limit then return end
     -- Holds past their deadline do not count, even where no sweeper has run.
     write_collected()
     sweep_due(SWEEP_MOST)
-    local has = tonumber(redis.call('HGET', CUSTOMERS, call.customer)) or 0
-    if has + wanted > limit then return { 'LIMIT', limit, has } end
+    call.has = seats_of(call.customer)
+    if call.has + wanted > limit then return { 'LIMIT', limit, call.has } end
     local _
     _, call.due = look_at(call.seats)
 end
 
--- Ends the holds past their deadline that stand in the way.
-local function end_due(due)
+-- Ends the holds past their deadline that stand in the way; the customer's own may be among them.
+local function end_due(call)
+    if #call.due == 0 then return end
     local ending = {}
-    for i, id in ipairs(due) do
+    for i, id in ipairs(call.due) do
         local text = redis.call('HGET', RESERVATIONS, id)
         if not text then return { 'COLD', 'reservations' } end
         ending[i] = parse_reservation(text)
     end
-    for i, id in ipairs(due) do expire_if_due(id, ending[i]) end
+    for i, id in ipairs(call.due) do expire_if_due(id, ending[i]) end
+    call.has = seats_of(call.customer)
 end
 
 local function grant(call)
@@ -48,7 +56,7 @@ local function grant(call)
     end
     local quarantine = tonumber(meta[7])
     if quarantine > now then return { 'QUARANTINE', digits(quarantine - now) } end
-    local refused = over_limit(call) or end_due(call.due)
+    local refused = over_limit(call) or end_due(call)
     if refused then return refused end
 
     local id = ARGV[1] .. '.' .. digits(read_version() + 1)
@@ -59,7 +67,8 @@ local function grant(call)
     collect_record(id, record, deadline)
     collect(requests, call.key, id)
     unwritten[call.key] = true
-    redis.call('HINCRBY', CUSTOMERS, call.customer, #call.seats)
+    collect(customers, call.customer, digits(call.has + #call.seats))
+    unwritten[call.customer] = true
     return { 'GRANTED', id, record, digits(now) }
 end
 
@@ -69,6 +78,7 @@ repeat
     if first <= #ARGV then
         call = read_call(first)
         write_before_reading(call.key)
+        write_before_reading(call.customer)
         for _, seat in ipairs(call.seats) do write_before_reading(seat) end
         reply = guarded(first_look, call)
     end

@@ -2,7 +2,8 @@
 -- KEYS      meta, seats, map, reservations, requests, expiry, customers, log (see gate/keys.rs)
 -- ARGV      epoch, incarnation, tombstone ms, log length, then the script's own
 -- Reply     a list whose first item is a word; here COLD <why>, EPOCH <the gate's>
--- Guarantee Nothing is written here. A run makes its functions anew: what only changes need stands in writes.lua and reservations.lua.
+-- Guarantee Nothing is written here. A run makes its functions anew: what only changes need stands in writes.lua and
+--           reservations.lua.
 
 local META, SEATS, MAP, RESERVATIONS, REQUESTS, EXPIRY, CUSTOMERS, LOG = unpack(KEYS)
 local FREE, HELD, SOLD, BLOCKED = 0, 1, 2, 3

@@ -1,4 +1,4 @@
--- Does what is due: see sweep_due in changes.lua.
+-- Does what is due: see sweep_due in reservations.lua.
 -- KEYS      as in prelude.lua
 -- ARGV      ..., 5 at most so many, 6 ms until an undecided Confirm comes up again
 -- Reply     SWEPT <due> <expired> <ms in which nothing more gets due> (<id> <record>)... of undecided Confirms; COLD; EPOCH

@@ -10,10 +10,10 @@ local LOG_LENGTH = ARGV[4]
 local PIECE = 4000 -- Arguments of one command: they fit Lua's stack, and no value is parted from its field.
 
 -- The version of the last change, once it was read; and what is not written yet: for each key the arguments of its
--- command, and the seats, requests and reservations that they are about.
+-- command, and the seats, requests, reservations and customers that they are about.
 local version
 local changed, unwritten = false, {}
-local values, bits, records, requests, deadlines = {}, {}, {}, {}, {}
+local values, bits, records, requests, deadlines, customers = {}, {}, {}, {}, {}, {}
 
 -- A whole number as text; a float's format costs several times as much.
 local function digits(number)
@@ -39,8 +39,9 @@ local function write_collected()
     write_list('HSET', RESERVATIONS, records)
     write_list('HSET', REQUESTS, requests)
     write_list('ZADD', EXPIRY, deadlines)
+    write_list('HSET', CUSTOMERS, customers)
     changed, unwritten = false, {}
-    values, bits, records, requests, deadlines = {}, {}, {}, {}, {}
+    values, bits, records, requests, deadlines, customers = {}, {}, {}, {}, {}, {}
 end
 
 -- Gives the change its place in the log. The first write of every change.
