@@ -116,7 +116,19 @@ impl Gate {
             vec![request.to_string(), customer.to_string(), seats.to_string(), name_holders.to_owned()];
         let (epoch, mut reply) = self.grants.run(self, event, args).await?;
         Ok(match reply.word() {
-            "GRANTED" => Granted::New(found(event, epoch, &mut reply)?),
+            "GRANTED" => {
+                let id = ReservationId::from_suffix(event.clone(), &reply.text()?);
+                let reservation = Reservation {
+                    id: id.map_err(|error| Error::Corrupt(error.to_string()))?,
+                    customer: customer.clone(),
+                    request: request.clone(),
+                    seats: seats.clone(),
+                    state: ReservationState::Held,
+                    deadline: UnixMs(reply.number()?),
+                    extend_limit: UnixMs(reply.number()?),
+                };
+                Granted::New(Found { epoch, reservation, now: UnixMs(reply.number()?) })
+            }
             "SAME" => Granted::Same(found(event, epoch, &mut reply)?),
             "REUSED" => Granted::Reused,
             "CLOSED" => {

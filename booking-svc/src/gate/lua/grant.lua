@@ -3,12 +3,13 @@
 -- KEYS      as in prelude.lua
 -- ARGV      ..., then for each call: request id, customer, seats (ascending, comma-separated), whether to name
 --           holders: 1 or 0
--- Reply     EACH, then for each call GRANTED | SAME <id> <record> <now>; REUSED <id>; QUARANTINE <ms>;
---           LIMIT <limit> <has>; ERROR <text>; as in refuse.lua
+-- Reply     EACH, then for each call GRANTED <id> <deadline> <extend limit> <now>; SAME <id> <record> <now>;
+--           REUSED <id>; QUARANTINE <ms>; LIMIT <limit> <has>; ERROR <text>; as in refuse.lua
 -- Guarantee A seat is granted only while nobody holds, confirms or owns it; a customer never has more seats than the
 --           limit; the same request id of the same customer never makes two reservations.
 
 local SWEEP_MOST = 1000
+local NOW, DEADLINE, EXTEND_LIMIT = digits(now), digits(now + tonumber(meta[9])), digits(now + tonumber(meta[10]))
 
 local function seats_of(customer)
     return tonumber(redis.call('HGET', CUSTOMERS, customer)) or 0
@@ -60,16 +61,14 @@ local function grant(call)
     if refused then return refused end
 
     local id = ARGV[1] .. '.' .. digits(read_version() + 1)
-    local deadline = digits(now + tonumber(meta[9]))
-    local record = table.concat(
-        { 'H', deadline, digits(now + tonumber(meta[10])), call.list, call.request, call.customer }, ' ')
-    collect_change(call.seats, 'H ' .. deadline .. ' ' .. id, HELD, deadline)
-    collect_record(id, record, deadline)
+    local record = table.concat({ 'H', DEADLINE, EXTEND_LIMIT, call.list, call.request, call.customer }, ' ')
+    collect_change(call.seats, 'H ' .. DEADLINE .. ' ' .. id, HELD, DEADLINE)
+    collect_record(id, record, DEADLINE)
     collect(requests, call.key, id)
     unwritten[call.key] = true
     collect(customers, call.customer, digits(call.has + #call.seats))
     unwritten[call.customer] = true
-    return { 'GRANTED', id, record, digits(now) }
+    return { 'GRANTED', id, DEADLINE, EXTEND_LIMIT, NOW }
 end
 
 repeat
