@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream};
 use rand::Rng;
 
 use super::{Engine, reconcile::Drift, sweeper::Agenda};
@@ -16,8 +15,6 @@ use crate::domain::{Epoch, EventId};
 const EVENTS_EVERY: Duration = Duration::from_secs(1);
 /// Events in one read of the list.
 const EVENTS_PAGE: u32 = 5_000;
-/// Events swept at once.
-const SWEEPS_AT_ONCE: usize = 16;
 
 /// An event, and the vault's epoch of it when it was listed.
 #[derive(Clone, Debug)]
@@ -43,14 +40,7 @@ impl Engine {
         let agenda = Agenda::new(options.sweep_every.unwrap_or_default());
         self.every("sweeper", options.sweep_every, move |engine| {
             let agenda = agenda.clone();
-            async move {
-                let due = agenda.due(&engine.0.events.now());
-                let sweep = |event| {
-                    let (engine, agenda) = (engine.clone(), agenda.clone());
-                    async move { engine.sweep(&event, &agenda).await }
-                };
-                stream::iter(due).for_each_concurrent(SWEEPS_AT_ONCE, sweep).await;
-            }
+            async move { engine.sweep_all(&agenda).await }
         });
         let seen = Arc::new(tokio::sync::Mutex::new(HashMap::<EventId, HashSet<Drift>>::new()));
         self.every("reconciler", options.reconcile_every, move |engine| {

@@ -3,6 +3,7 @@
 //! Every script carries the epoch and the incarnation of the Redis that it expects. Where they differ, Redis has lost
 //! its memory or may have, the answer is [`Error::Cold`], and nothing was written.
 
+mod due;
 mod error;
 mod groups;
 mod image;

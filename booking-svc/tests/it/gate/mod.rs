@@ -1,6 +1,7 @@
 //! Level 1 against a real Redis: the scripts, the pool, and what a lost memory looks like.
 
 mod cold;
+mod due;
 mod groups;
 mod house;
 mod life;
