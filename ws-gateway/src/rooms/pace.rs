@@ -5,9 +5,9 @@ use std::time::Duration;
 /// The longest tick.
 pub(super) const TICK_MAX: Duration = Duration::from_secs(1);
 
-/// The tick after a flush that took so long: at least half of that time is left for everything else.
+/// The tick after a flush that took so long: at least a fifth of the time is left for all that has no turn during the flush.
 pub(super) fn stretched(tick: Duration, flush: Duration) -> Duration {
-    let wanted = flush + flush / 2;
+    let wanted = flush + flush / 4;
     if wanted > tick { wanted.min(TICK_MAX).max(tick) } else { tick }
 }
 
@@ -20,8 +20,8 @@ mod tests {
         let ms = Duration::from_millis;
         let tick = ms(50);
         assert_eq!(
-            [0, 10, 33, 34, 100, 600, 700, 5_000].map(|flush| stretched(tick, ms(flush))),
-            [tick, tick, tick, ms(51), ms(150), ms(900), TICK_MAX, TICK_MAX]
+            [0, 10, 40, 44, 100, 600, 900, 5_000].map(|flush| stretched(tick, ms(flush))),
+            [tick, tick, tick, ms(55), ms(125), ms(750), TICK_MAX, TICK_MAX]
         );
     }
 }

@@ -32,7 +32,7 @@ use crate::{
 const SOCKETS: [u32; 2] = [10_000, 2_000];
 /// The delays are those of one socket in so many, which are read at once. The others are read now and then: a client that reads
 /// all of them at once takes as much of the shared cores as the gateway, and browsers are elsewhere.
-const PROMPT_EVERY: usize = 4;
+const PROMPT_EVERY: usize = 8;
 /// How often the gateway and write(2) are measured, one after the other.
 const PAIRS: [u32; 2] = [4, 2];
 /// How long a sale takes.
