@@ -12,15 +12,7 @@ cmd_test_browser() {
     find_chromium
     install_playwright
     build
-    # From here on everything is in a place of its own, beside an `up` that may be running.
-    state="$state/browser"
-    run_dir="$state/run"
-    log_dir="$state/log"
-    make_state
-    trap 'browser_exit $?' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
-    stop_browser # what a run that was killed left behind
+    own_place browser
     start_services
     rm -rf "$shots"
     mkdir -p "$shots"

@@ -10,6 +10,20 @@ die() {
     exit 1
 }
 
+# From here on everything is in a place of its own, beside an `up` that may be running. NAME_exit ends it; stop_NAME stops
+# what a run that was killed left behind.
+own_place() {
+    state="$state/$1"
+    run_dir="$state/run"
+    log_dir="$state/log"
+    make_state
+    # shellcheck disable=SC2064  # The name is meant to be put in now.
+    trap "$1_exit \$?" EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    "stop_$1"
+}
+
 is_root() { ((EUID == 0)); }
 have() { command -v "$1" >/dev/null 2>&1; }
 

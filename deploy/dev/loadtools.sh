@@ -27,15 +27,7 @@ cmd_test_loadtools() {
     install_go_tools
     build
     PATH="$state/tools/bin:$PATH"
-    # From here on everything is in a place of its own, beside an `up` that may be running.
-    state="$state/loadtools"
-    run_dir="$state/run"
-    log_dir="$state/log"
-    make_state
-    trap 'loadtools_exit $?' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
-    stop_loadtools # what a run that was killed left behind
+    own_place loadtools
     start_services
     start_gateway
     try_loadtools

@@ -131,3 +131,14 @@ stop_stores() {
     stop_child redis TERM 30
     stop_child postgres INT 60
 }
+
+# Both, with the database, at these ports.
+start_stores() {
+    step "starting Redis and PostgreSQL"
+    start_redis "$state/redis" "$1" "$redis_password"
+    start_postgres "$state/postgres" "$2" "$postgres_password" max_connections=200
+    create_database "$2" "$postgres_password" || {
+        show_log initdb
+        die "PostgreSQL refused. Have the secrets in $state/secrets changed? Remove $state to start afresh"
+    }
+}

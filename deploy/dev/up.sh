@@ -115,13 +115,7 @@ start_services() {
     load_secrets
     pick_port 16379 && redis_port=$REPLY
     pick_port 15432 && postgres_port=$REPLY
-    step "starting Redis and PostgreSQL"
-    start_redis "$state/redis" "$redis_port" "$redis_password"
-    start_postgres "$state/postgres" "$postgres_port" "$postgres_password" max_connections=200
-    create_database "$postgres_port" "$postgres_password" || {
-        show_log initdb
-        die "PostgreSQL refused. Has .dev/secrets changed? Remove .dev to start afresh"
-    }
+    start_stores "$redis_port" "$postgres_port"
     for index in "${!replicas[@]}"; do
         pick_port $((50051 + index)) && ports[index]=$REPLY
         pick_port $((19464 + index)) && metrics[index]=$REPLY
