@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 
 use super::{Error, Priced};
 use crate::{
@@ -31,11 +31,7 @@ pub(super) struct Catalog {
 
 impl Catalog {
     pub(super) fn new(vault: Vault) -> Self {
-        let houses = Cache::builder()
-            .weigher(|_, house: &Arc<House>| house.seat_count)
-            .max_capacity(SEATS_CACHED_MAX)
-            .build();
-        Self { vault, houses }
+        Self { vault, houses: houses() }
     }
 
     pub(super) async fn house(&self, id: &EventId) -> Result<Arc<House>, Error> {
@@ -52,6 +48,16 @@ impl Catalog {
         let layout = self.vault.layout(id).await?.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
         Ok(Arc::new(House::new(&event, layout)))
     }
+}
+
+/// What was asked for last stays. By moka's own policy a large house that is new would have to be asked for more often than
+/// all that it displaces together: never, and each call would read it from the vault.
+fn houses() -> Cache<EventId, Arc<House>> {
+    Cache::builder()
+        .weigher(|_, house: &Arc<House>| house.seat_count)
+        .max_capacity(SEATS_CACHED_MAX)
+        .eviction_policy(EvictionPolicy::lru())
+        .build()
 }
 
 impl House {
@@ -79,5 +85,33 @@ impl House {
     pub(super) fn price<T>(&self, item: T, seats: &SeatSet) -> Priced<T> {
         let total_minor = seats.iter().filter_map(|seat| self.prices.get(seat.0 as usize)).sum();
         Priced { item, total_minor, currency: Arc::clone(&self.currency) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_house_is_kept_although_the_memory_is_full_of_houses_in_use() {
+        let house = |seat_count| {
+            let layout = Arc::new(Layout { sections: Vec::new() });
+            Arc::new(House { seat_count, layout, currency: "EUR".into(), prices: Box::default() })
+        };
+        let (houses, new) = (houses(), "new".parse::<EventId>().unwrap());
+        let used: Vec<EventId> = (0..100).map(|n| format!("used-{n}").parse().unwrap()).collect();
+        for id in &used {
+            houses.insert(id.clone(), house(10_000)).await;
+        }
+        for _ in 0..20 {
+            for id in &used {
+                assert!(houses.get(id).await.is_some());
+            }
+            houses.run_pending_tasks().await;
+        }
+        houses.insert(new.clone(), house(100_000)).await;
+        houses.run_pending_tasks().await;
+        assert!(houses.contains_key(&new), "it would be read from the vault again and again");
+        assert!(houses.weighted_size() <= SEATS_CACHED_MAX);
     }
 }

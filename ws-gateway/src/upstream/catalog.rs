@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use ticketengine::v1::{
     GetEventRequest, GetSeatMapRequest, ListEventsRequest, booking_service_client::BookingServiceClient,
     event_service_client::EventServiceClient,
@@ -46,7 +46,12 @@ impl Catalog {
             layout_calls: Arc::new(Semaphore::new(LAYOUT_CALLS_MAX)),
             events: Cache::builder().max_capacity(EVENTS_KEPT_MAX).time_to_live(EVENT_AGE_MAX).build(),
             stale: Cache::builder().max_capacity(EVENTS_KEPT_MAX).time_to_live(EVENT_STALE_AGE_MAX).build(),
-            layouts: Cache::builder().max_capacity(LAYOUT_SEATS_KEPT_MAX).weigher(seats).build(),
+            // What was asked for last stays: by frequency, a large house would never displace several that are in use.
+            layouts: Cache::builder()
+                .max_capacity(LAYOUT_SEATS_KEPT_MAX)
+                .weigher(seats)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
             lists: Cache::builder().max_capacity(LISTS_KEPT_MAX).time_to_live(EVENT_AGE_MAX).build(),
         }
     }
