@@ -3,6 +3,7 @@
 : "${root:?}" "${state:?}" "${target:?}"
 
 cmd_bench() {
+    bench_began=0
     make_state
     exec 9>>"$state/bench.lock"
     flock -n 9 || die "another ./dev bench is running here"
@@ -65,7 +66,7 @@ bench_exit() {
     trap '' INT TERM HUP EXIT
     local code=$1
     # 1 is for an audit that found something.
-    ((code != 1 || ${bench_began:-0})) || code=2
+    ((code != 1 || bench_began)) || code=2
     if ((code > 1 && code < 128)); then
         show_log booking-svc-a
         show_log booking-svc-b

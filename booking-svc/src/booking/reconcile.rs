@@ -60,15 +60,14 @@ impl Engine {
             }
         }
         let mut rebuild = drift.iter().any(|one| matches!(one, Drift::Stray(_)));
-        let mut refused = false;
         for id in unsettled {
-            refused |= !self.settle_again(&id).await;
+            rebuild |= !self.settle_again(&id).await;
         }
         // Somebody else may have settled it since it was found.
-        if refused && !rebuild {
+        if rebuild {
             rebuild = self.look_for_drift(event).await.is_ok_and(|now| !now.is_disjoint(drift));
         }
-        tracing::warn!(%event, seats = drift.len(), rebuild, "gate and vault differed; mended");
+        tracing::warn!(%event, seats = drift.len(), rebuild, "gate and vault differed");
         if rebuild {
             self.force_rebuild(event).await;
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
+use rand::Rng;
 use tokio::time::Instant;
 
 use super::{Engine, Error, Step, healing::Listed};
@@ -65,7 +66,9 @@ impl Agenda {
     /// It was swept, and nothing gets due within `quiet`.
     fn swept(&self, event: &EventId, quiet: Duration) {
         let now = Instant::now();
-        let plan = Plan { look: now + quiet.min(self.quiet_max), sweep: now + SWEPT_WITHIN };
+        // Jitter, or all events of a replica would come up in one pass for ever.
+        let sweep = now + SWEPT_WITHIN.mul_f64(rand::rng().random_range(0.7..1.0));
+        let plan = Plan { look: now + quiet.min(self.quiet_max), sweep };
         self.lock().insert(event.clone(), plan);
     }
 
@@ -94,7 +97,7 @@ impl Engine {
 
     /// Which of these are to be swept: something is due, or it can not be told.
     async fn unquiet(&self, listed: &[Listed], agenda: &Agenda) -> Vec<Listed> {
-        let ids: Vec<_> = listed.iter().map(|event| event.id.clone()).collect();
+        let ids: Vec<_> = listed.iter().map(|event| (event.id.clone(), event.epoch)).collect();
         let due = self.0.gate.next_due(&ids).await.unwrap_or_else(|error| {
             tracing::debug!(%error, "what gets due could not be looked at");
             Vec::new()

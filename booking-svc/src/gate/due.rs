@@ -5,13 +5,14 @@ use std::time::Duration;
 use bb8_redis::redis::{FromRedisValue, RedisResult, Value, cmd, pipe};
 
 use super::{Error, Gate, keys::Keys, pool::Connection};
-use crate::domain::EventId;
+use crate::domain::{Epoch, EventId};
 
 impl Gate {
-    /// In how long something gets due in each of these events, by the gate's clock. None where that can not be told so:
-    /// the event's gate may be cold, or of another epoch, and a sweep has to look.
-    pub async fn next_due(&self, events: &[EventId]) -> Result<Vec<Option<Duration>>, Error> {
-        let known: Vec<_> = events.iter().map(|event| self.known(event)).collect();
+    /// In how long something gets due in each of these events, by the gate's clock. None where that can not be told so: the
+    /// event's gate may be cold, or of another epoch, or of an earlier one than is given, and a sweep has to look.
+    pub async fn next_due(&self, events: &[(EventId, Epoch)]) -> Result<Vec<Option<Duration>>, Error> {
+        let known = |(event, least): &(EventId, Epoch)| self.known(event).filter(|keys| keys.epoch >= *least);
+        let known: Vec<_> = events.iter().map(known).collect();
         let connection = self.pool.get().await?;
         let mut reads = pipe();
         reads.cmd("TIME");

@@ -19,6 +19,8 @@ use crate::domain::{Epoch, EventId};
 const CALLS_PER_RUN_MAX: usize = 64;
 /// Runs of one script for one event at once: while Redis does one, the answers of the other are worked on.
 const RUNS_AT_ONCE: usize = 2;
+/// So many runs in a row may fail for want of an answer before those who wait are told: one connection can break.
+const SILENT_RUNS_MAX: u32 = 1;
 /// Calls of one script that may wait for a run about their event.
 const CALLS_WAITING_MAX: usize = 8_192;
 
@@ -84,11 +86,13 @@ impl Groups {
 
     async fn drive(&self, gate: &Gate, event: EventId, first: Job) {
         let mut run = Run { groups: self, event: &event, over: false };
-        let mut jobs = vec![first];
+        let (mut jobs, mut silent) = (vec![first], 0);
         while !jobs.is_empty() {
-            if let Err(error) = gate.run_group(self.script, &event, jobs).await {
+            match gate.run_group(self.script, &event, jobs).await {
                 // They would wait as long for the same; nothing of theirs was sent.
-                run.leave(&error);
+                Err(error @ Error::Unavailable(_)) if silent == SILENT_RUNS_MAX => run.leave(&error),
+                Err(Error::Unavailable(_)) => silent += 1,
+                Err(_) | Ok(()) => silent = 0,
             }
             jobs = run.next();
         }
@@ -171,6 +175,7 @@ impl Gate {
                 Err(Error::Cold(reply.text()?))
             }
             "ERROR" => Err(Error::Corrupt(reply.text()?)),
+            "UNWRITABLE" => Err(Error::Unavailable(reply.text()?)),
             _ => Ok(reply),
         }
     }

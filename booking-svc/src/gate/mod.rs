@@ -70,7 +70,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Opens the pool; `tasks` run what is asked. Fails when Redis can not be reached, or would drop keys when its memory is full.
+    /// Opens the pool; `tasks` run what is asked.
+    /// Fails when Redis can not be reached, or would drop keys when its memory is full.
     pub async fn connect(options: &Options, tasks: &Tasks) -> Result<Self, Error> {
         Ok(Self {
             pool: Pool::connect(options).await?,

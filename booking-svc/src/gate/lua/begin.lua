@@ -2,7 +2,7 @@
 -- KEYS      as in prelude.lua
 -- ARGV      ..., then for each call: reservation, customer ('' = everybody's), confirm window ms
 -- Reply     EACH, then for each call FOUND <id> <record> <now>: confirming when the state is C, else what it ended as;
---           UNKNOWN; COLD; ERROR <text>. For all COLD; EPOCH
+--           UNKNOWN; COLD; ERROR | UNWRITABLE <text>. For all COLD; EPOCH
 -- Guarantee A Confirm begins only before the hold's deadline. From then on only `settle` frees the seats, never time.
 
 local cold = check_gate()

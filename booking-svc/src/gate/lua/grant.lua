@@ -4,11 +4,12 @@
 -- ARGV      ..., then for each call: request id, customer, seats (ascending, comma-separated), whether to name
 --           holders: 1 or 0
 -- Reply     EACH, then for each call GRANTED <id> <deadline> <extend limit> <now>; SAME <id> <record> <now>;
---           REUSED <id>; QUARANTINE <ms>; LIMIT <limit> <has>; ERROR <text>; as in refuse.lua
+--           REUSED <id>; QUARANTINE <ms>; LIMIT <limit> <has>; ERROR | UNWRITABLE <text>; as in refuse.lua
 -- Guarantee A seat is granted only while nobody holds, confirms or owns it; a customer never has more seats than the
 --           limit; the same request id of the same customer never makes two reservations.
 
-local SWEEP_MOST = 1000
+local SWEEP_MOST = 1000 -- Holds ended in one run, for all its calls together.
+local swept = false
 local NOW, DEADLINE, EXTEND_LIMIT = digits(now), digits(now + tonumber(meta[9])), digits(now + tonumber(meta[10]))
 
 local function seats_of(customer)
@@ -23,8 +24,11 @@ local function over_limit(call)
     call.has = tonumber(count[2]) or 0
     if call.has + wanted <= limit then return end
     -- Holds past their deadline do not count, even where no sweeper has run.
-    write_collected()
-    sweep_due(SWEEP_MOST)
+    if not swept then
+        write_collected()
+        sweep_due(SWEEP_MOST)
+        swept = true
+    end
     call.has = seats_of(call.customer)
     if call.has + wanted > limit then return { 'LIMIT', limit, call.has } end
     local _

@@ -70,14 +70,15 @@ local function look_at(seats)
     return taken, due, version
 end
 
--- With these Redis refuses the first write, whatever it is.
-local REFUSES_ALL = { OOM = true, READONLY = true, MISCONF = true, NOREPLICAS = true }
+-- With these Redis refuses the first write of a run, whatever it is.
+local REFUSES_WRITES = { OOM = true, MISCONF = true, NOREPLICAS = true }
 
--- Runs a call of a group. Its error is its own, and the others run all the same; unless none can write.
+-- Runs a call of a group. Its error is its own, and the others run all the same; but a replica can serve none of them.
 local function guarded(run, ...)
     local fine, reply = pcall(run, ...)
     if fine then return reply end
     local text = type(reply) == 'table' and reply.err or reply
-    if REFUSES_ALL[string.match(text, '^%u+')] then error(reply) end
-    return { 'ERROR', text }
+    local code = string.match(text, '^%u+')
+    if code == 'READONLY' then error(reply) end
+    return { REFUSES_WRITES[code] and 'UNWRITABLE' or 'ERROR', text }
 end

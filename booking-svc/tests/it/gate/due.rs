@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use booking_svc::domain::Epoch;
 use tokio::time::sleep;
 
 use super::house::House;
 use crate::support::redis::Redis;
 
 async fn next_due(house: &House) -> Option<Duration> {
-    house.gate.next_due(&[house.id().clone()]).await.unwrap()[0]
+    house.gate.next_due(&[(house.id().clone(), Epoch(1))]).await.unwrap()[0]
 }
 
 #[tokio::test]
@@ -24,8 +25,11 @@ async fn what_gets_due_is_told_and_what_is_not_well_is_left_to_a_sweep() {
     assert_eq!(next_due(&house).await, Some(Duration::ZERO));
 
     let unknown = "jazz".parse().unwrap();
-    let both = house.gate.next_due(&[unknown, house.id().clone()]).await.unwrap();
+    let both = house.gate.next_due(&[(unknown, Epoch(1)), (house.id().clone(), Epoch(1))]).await.unwrap();
     assert_eq!(both, [None, Some(Duration::ZERO)]);
+
+    let raised = house.gate.next_due(&[(house.id().clone(), Epoch(2))]).await.unwrap();
+    assert_eq!(raised, [None], "the vault is of a later epoch");
 
     let mut client = redis.client().await;
     let frozen = redis::cmd("HSET").arg("test:{rock}:meta").arg("frozen").arg("2").clone();
