@@ -69,7 +69,6 @@ local function grant(call)
     collect_change(call.seats, 'H ' .. DEADLINE .. ' ' .. id, HELD, DEADLINE)
     collect_record(id, record, DEADLINE)
     collect(requests, call.key, id)
-    unwritten[call.key] = true
     collect(customers, call.customer, digits(call.has + #call.seats))
     unwritten[call.customer] = true
     return { 'GRANTED', id, DEADLINE, EXTEND_LIMIT, NOW }
@@ -80,8 +79,7 @@ repeat
     first = first + WIDTH
     if first <= #ARGV then
         call = read_call(first)
-        write_before_reading(call.key)
-        write_before_reading(call.customer)
+        write_before_reading(call.customer) -- And so the customer's requests.
         for _, seat in ipairs(call.seats) do write_before_reading(seat) end
         reply = guarded(first_look, call)
     end

@@ -10,7 +10,7 @@ local LOG_LENGTH = ARGV[4]
 local PIECE = 4000 -- Arguments of one command: they fit Lua's stack, and no value is parted from its field.
 
 -- The version of the last change, once it was read; and what is not written yet: for each key the arguments of its
--- command, and the seats, requests, reservations and customers that they are about.
+-- command, and the seats, reservations and customers that they are about.
 local version
 local changed, unwritten = false, {}
 local values, bits, records, requests, deadlines, customers = {}, {}, {}, {}, {}, {}
