@@ -1,4 +1,4 @@
-//! Calls of one script about one event go together: those that come while one run is under way wait for the next.
+//! Calls of one script about one event go together: those that come while runs are under way wait for the next.
 //!
 //! A run costs both sides more than a call in it, and what the calls change is written at once.
 
