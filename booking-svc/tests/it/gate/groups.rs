@@ -10,6 +10,7 @@ use booking_svc::{
     gate::{Error, Granted},
 };
 use futures_util::future::join_all;
+use tokio::time::sleep;
 
 use super::house::{CONFIRM_WINDOW, House, customer, request, set};
 use crate::support::redis::Redis;
@@ -131,6 +132,26 @@ async fn a_broken_record_is_the_trouble_of_its_own_call() {
 }
 
 #[tokio::test]
+async fn a_full_redis_refuses_a_grant_and_not_the_refusals_beside_it() {
+    let redis = Redis::start().await;
+    let house = House::open(&redis, "rock", SEATS).await;
+    house.hold("ann", &[1]).await;
+    let mut client = redis.client().await;
+    let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "1"]).query_async(&mut client).await.unwrap();
+    let (seats, request) = ([set(&[1]), set(&[2])], request("r"));
+    let names: Vec<_> = (0..20).map(|n| customer(&format!("customer-{n}"))).collect();
+    let calls = names.iter().enumerate();
+    let answers =
+        join_all(calls.map(|(n, name)| house.gate.grant(house.id(), &seats[n % 2], &request, name, true)));
+    for (n, answer) in answers.await.into_iter().enumerate() {
+        match n % 2 {
+            0 => assert!(matches!(answer, Ok(Granted::Taken(_))), "{n}: {answer:?}"),
+            _ => assert!(matches!(answer, Err(Error::Unavailable(_))), "{n}: {answer:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn nobody_waits_in_line_for_a_redis_that_is_silent() {
     let redis = Redis::start().await;
     let house = House::open(&redis, "rock", SEATS).await;
@@ -142,7 +163,27 @@ async fn nobody_waits_in_line_for_a_redis_that_is_silent() {
     let answers =
         join_all(names.iter().map(|name| house.gate.grant(house.id(), &seats, &request, name, true))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Unavailable(_)))));
-    // A run waits for half a second, and a thousand calls would be sixteen runs.
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    // A run waits for half a second, and a thousand calls would be sixteen runs, two at once.
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     redis.resume();
+}
+
+#[tokio::test]
+async fn a_moment_of_silence_is_not_told_to_all_who_wait() {
+    let redis = Redis::start().await;
+    let house = House::open(&redis, "rock", SEATS).await;
+    house.hold("ann", &[1]).await;
+    redis.pause();
+    let (seats, request) = (set(&[1]), request("r"));
+    let names: Vec<_> = (0..500).map(|n| customer(&format!("customer-{n}"))).collect();
+    let calls = join_all(names.iter().map(|name| house.gate.grant(house.id(), &seats, &request, name, true)));
+    // The first runs have been given up by then, the next have not.
+    let back = async {
+        sleep(Duration::from_millis(700)).await;
+        redis.resume();
+    };
+    let (answers, ()) = tokio::join!(calls, back);
+    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+    // Two alone, and should it take long, two runs.
+    assert!(failed <= 2 + 2 * 64, "{failed} calls failed");
 }
