@@ -1,0 +1,1 @@
+//! The checker: holds a history against the promises.

@@ -1,0 +1,270 @@
+//! What was seen of a round from outside: the checker reads this and nothing else.
+//!
+//! Times are microseconds since the run began, by one monotonic clock.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A round of an event's sale.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct History {
+    pub(crate) rules: Rules,
+    pub(crate) gate_clock: GateClock,
+    /// In the order in which they ended.
+    pub(crate) calls: Vec<Call>,
+    pub(crate) watchers: Vec<Watcher>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) recovery: Recovery,
+    /// What the stores have once all is at rest.
+    pub(crate) rest: Rest,
+    /// What was done to the vault past the service.
+    pub(crate) siege: Siege,
+}
+
+/// The event and what was set for it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Rules {
+    pub(crate) event: String,
+    pub(crate) seat_count: u32,
+    pub(crate) hold_ttl_ms: u64,
+    pub(crate) hold_max_ms: u64,
+    pub(crate) seats_per_customer: u32,
+    /// How long a begun Confirm may stay undecided.
+    pub(crate) confirm_window_ms: u64,
+}
+
+/// How the gate's clock stands to the run's: `gate_us - run_us` was within these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GateClock {
+    pub(crate) ahead_us_min: i64,
+    pub(crate) ahead_us_max: i64,
+}
+
+impl GateClock {
+    /// The first and the last moment of the run at which the gate's clock may have shown this.
+    pub(crate) fn run_us(self, gate_ms: i64) -> (i64, i64) {
+        (gate_ms * 1_000 - self.ahead_us_max, gate_ms * 1_000 - self.ahead_us_min)
+    }
+}
+
+/// One call of a client: one attempt. Who repeats makes another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) client: u32,
+    /// Which replica was asked.
+    pub(crate) replica: u8,
+    pub(crate) asked: Asked,
+    pub(crate) began_us: u64,
+    /// When the answer came, or when the client gave up.
+    pub(crate) ended_us: u64,
+    pub(crate) answer: Answer,
+}
+
+/// What a client asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Asked {
+    Reserve { customer: String, request: String, seats: Vec<u32> },
+    Extend { reservation: String },
+    Release { reservation: String },
+    Confirm { reservation: String, payment: String },
+    Cancel { reservation: String },
+    /// GetReservation.
+    Look { reservation: String },
+}
+
+/// What the client heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// To Reserve, Extend, Release and Look.
+    Reservation(Reservation),
+    /// To Confirm and Cancel.
+    Booking(Booking),
+    /// A definite refusal: it never has an effect later.
+    Refused(Refusal),
+    /// Nothing definite: it may have had its effect, or have it later. The reason, or the code, or why there is none.
+    Unknown(String),
+}
+
+/// A reservation as an answer has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reservation {
+    pub(crate) id: String,
+    pub(crate) customer: String,
+    pub(crate) seats: Vec<u32>,
+    pub(crate) state: State,
+    /// By the gate's clock.
+    pub(crate) deadline_ms: i64,
+    pub(crate) limit_ms: i64,
+}
+
+/// The state of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum State {
+    Held,
+    Confirming,
+    Booked,
+    Released,
+    Expired,
+    Cancelled,
+    Lost,
+}
+
+/// A booking as an answer has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Booking {
+    pub(crate) id: String,
+    pub(crate) customer: String,
+    pub(crate) seats: Vec<u32>,
+    pub(crate) payment: String,
+    pub(crate) cancelled: bool,
+}
+
+/// Why a call was refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// As in ErrorInfo: SEAT_UNAVAILABLE, HOLD_EXPIRED, ...
+    pub(crate) reason: String,
+    /// Which level refused: board, gate or vault; empty where the answer does not say.
+    pub(crate) level: String,
+    /// The seats that could not be had, and as what: 1 held, 2 sold, 3 blocked.
+    pub(crate) seats: Vec<(u32, u8)>,
+}
+
+/// Somebody who follows the seats' states.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Watcher {
+    pub(crate) name: String,
+    /// Not a step of this may be missing; in order.
+    pub(crate) seen: Vec<Seen>,
+}
+
+/// Something that a watcher saw.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) at_us: u64,
+    pub(crate) what: Sight,
+}
+
+/// What a watcher saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Sight {
+    /// A stream began; the position (epoch, version) that the watcher said it has.
+    Opened { known: Option<(u64, u64)> },
+    /// Two bits a seat: 0 free, 1 held, 2 sold, 3 blocked.
+    Snapshot { epoch: u64, version: u64, packed: Vec<u8> },
+    /// States that seats have after it.
+    Changes { epoch: u64, after: u64, version: u64, seats: Vec<(u32, u8)> },
+    Heartbeat { epoch: u64, version: u64, checksum: u32, stale: bool },
+    /// The stream ended, whyever.
+    Closed,
+}
+
+/// A fault that was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Fault {
+    /// Its kind, as the schedule and the summary name it.
+    pub(crate) kind: String,
+    pub(crate) target: String,
+    pub(crate) began_us: u64,
+    /// When it was undone.
+    pub(crate) ended_us: u64,
+}
+
+/// How the system came back once the last fault was undone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Recovery {
+    pub(crate) healed_us: u64,
+    /// For each replica and gateway: when a whole life of a reservation, or a fresh frame, went through it. None: it did not
+    /// within the limit.
+    pub(crate) served: Vec<(String, Option<u64>)>,
+    /// For each seat that is not sold and not blocked: when somebody new was granted it. None: not within the limit.
+    pub(crate) reclaimed: Vec<(u32, Option<u64>)>,
+    /// When the load stopped; after this nobody but the supervisor calls.
+    pub(crate) load_ended_us: u64,
+}
+
+/// The stores at rest, read past the service.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Rest {
+    pub(crate) vault_epoch: u64,
+    pub(crate) gate_epoch: u64,
+    pub(crate) gate_version: u64,
+    pub(crate) decisions: Vec<Decision>,
+    /// Active rows of booked_seats.
+    pub(crate) booked_seats: Vec<(u32, String)>,
+    pub(crate) blocked: Vec<u32>,
+    /// A seat's value in the gate, as `gate/` writes it; free seats are absent.
+    pub(crate) gate_seats: BTreeMap<u32, String>,
+    /// Two bits a seat.
+    pub(crate) gate_map: Vec<u8>,
+    /// What differs between the stores, or within the gate, though all is at rest.
+    pub(crate) differences: Vec<String>,
+}
+
+/// A row of the vault's bookings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Decision {
+    pub(crate) id: String,
+    pub(crate) customer: String,
+    pub(crate) request: String,
+    pub(crate) seats: Vec<u32>,
+    pub(crate) epoch: u64,
+    /// Booked (cancelled later or not), or void.
+    pub(crate) booked: bool,
+    /// Of a void one: released, expired, seat_lost.
+    pub(crate) void_reason: Option<String>,
+    pub(crate) payment: Option<String>,
+    pub(crate) cancelled: bool,
+}
+
+/// The vault without a gate before it: many decide at once about few seats, as a gate that has gone mad would have it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Siege {
+    pub(crate) acts: Vec<Act>,
+    /// Active rows of booked_seats at rest.
+    pub(crate) booked_seats: Vec<(u32, String)>,
+    /// Rows of bookings at rest.
+    pub(crate) decisions: Vec<Decision>,
+}
+
+/// One statement to the vault.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Act {
+    pub(crate) session: u32,
+    pub(crate) what: What,
+    pub(crate) began_us: u64,
+    pub(crate) ended_us: u64,
+    pub(crate) heard: Heard,
+}
+
+/// What was said to the vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum What {
+    /// `vault_decide`: booked if `book`, else void.
+    Decide { reservation: String, epoch: u64, seats: Vec<u32>, book: bool },
+    /// `vault_raise_epoch`.
+    Raise,
+    /// An INSERT of an active booked seat past all functions, as a careless person at a psql prompt would do it, for a seat that
+    /// is booked already. Rolled back where the vault takes it.
+    Insert { seat: u32 },
+}
+
+/// What the vault said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Heard {
+    Booked,
+    Void,
+    /// The epoch is another.
+    Stale,
+    /// A seat is locked; nothing was written.
+    Busy,
+    /// The epoch after a raise.
+    Epoch(u64),
+    /// The INSERT was taken: no guard stands behind the functions.
+    Taken,
+    /// Refused by the server, with the SQLSTATE: 23505 is what an `Insert` should hear.
+    Error(String),
+    /// The connection broke, or the server was stopping: it may have happened.
+    Unknown,
+}
