@@ -64,13 +64,28 @@ pub(crate) struct Call {
 /// What a client asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Asked {
-    Reserve { customer: String, request: String, seats: Vec<u32> },
-    Extend { reservation: String },
-    Release { reservation: String },
-    Confirm { reservation: String, payment: String },
-    Cancel { reservation: String },
+    Reserve {
+        customer: String,
+        request: String,
+        seats: Vec<u32>,
+    },
+    Extend {
+        reservation: String,
+    },
+    Release {
+        reservation: String,
+    },
+    Confirm {
+        reservation: String,
+        payment: String,
+    },
+    Cancel {
+        reservation: String,
+    },
     /// GetReservation.
-    Look { reservation: String },
+    Look {
+        reservation: String,
+    },
 }
 
 /// What the client heard.
@@ -150,12 +165,28 @@ pub(crate) struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Sight {
     /// A stream began; the position (epoch, version) that the watcher said it has.
-    Opened { known: Option<(u64, u64)> },
+    Opened {
+        known: Option<(u64, u64)>,
+    },
     /// Two bits a seat: 0 free, 1 held, 2 sold, 3 blocked.
-    Snapshot { epoch: u64, version: u64, packed: Vec<u8> },
+    Snapshot {
+        epoch: u64,
+        version: u64,
+        packed: Vec<u8>,
+    },
     /// States that seats have after it.
-    Changes { epoch: u64, after: u64, version: u64, seats: Vec<(u32, u8)> },
-    Heartbeat { epoch: u64, version: u64, checksum: u32, stale: bool },
+    Changes {
+        epoch: u64,
+        after: u64,
+        version: u64,
+        seats: Vec<(u32, u8)>,
+    },
+    Heartbeat {
+        epoch: u64,
+        version: u64,
+        checksum: u32,
+        stale: bool,
+    },
     /// The stream ended, whyever.
     Closed,
 }

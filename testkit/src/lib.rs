@@ -8,16 +8,22 @@
 
 pub mod calls;
 pub mod database;
+pub mod frame;
 pub mod house;
+pub mod place;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod proxy;
 pub mod redis;
 pub mod token;
 pub mod witness;
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
 
 use tokio::time::sleep;
 
@@ -41,4 +47,9 @@ pub async fn holds_within(limit: Duration, mut condition: impl AsyncFnMut() -> b
         sleep(POLL_EVERY).await;
     }
     true
+}
+
+/// Prints figures past the capture of a test's output: they are shown of tests that pass, too.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
 }

@@ -7,7 +7,7 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_postgres::{Client, NoTls, connect as pg_connect};
 use url::Url;
 
-use crate::{STORE_LIMIT, database, holds_within, ports::Port, process::Process, proxy::Proxy};
+use crate::{STORE_LIMIT, database, holds_within, place::Place, ports::Port, process::Process, proxy::Proxy};
 
 /// How often another port is tried where a stranger took ours between the look and the start.
 const START_ATTEMPTS_MAX: usize = 5;
@@ -28,6 +28,7 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 pub struct Server {
     port: Port,
     data: TempDir,
+    place: Arc<Place>,
     user: Option<User>,
     process: Mutex<Option<Process>>,
 }
@@ -42,18 +43,24 @@ struct User {
 impl Server {
     /// Makes a cluster, starts it on a free port, and migrates the database `ticketengine`.
     pub async fn start() -> Self {
-        let server = Self::start_cluster().await;
+        Self::start_in(Arc::default()).await
+    }
+
+    /// The same in a place.
+    pub async fn start_in(place: Arc<Place>) -> Self {
+        let server = Self::start_cluster(place).await;
         let admin = connect(&server.url_of("postgres")).await.unwrap();
         admin.batch_execute("CREATE DATABASE ticketengine").await.unwrap();
         database::migrate(&server.url()).await;
         server
     }
 
-    async fn start_cluster() -> Self {
+    async fn start_cluster(place: Arc<Place>) -> Self {
         for _ in 0..START_ATTEMPTS_MAX {
             let server = Self {
                 port: Port::take(),
-                data: TempDir::new().unwrap(),
+                data: TempDir::new_in(place.folder()).unwrap(),
+                place: place.clone(),
                 user: User::needed(),
                 process: Mutex::new(None),
             };
@@ -99,6 +106,11 @@ impl Server {
             process.stop(Signal::INT).await;
         }
         assert!(self.try_launch().await, "PostgreSQL does not start again; see {:?}", self.data.path());
+    }
+
+    /// Whether it has been started and has not ended.
+    pub fn runs(&self) -> bool {
+        self.process().as_mut().is_some_and(Process::runs)
     }
 
     /// SIGSTOP to the server and all its backends: connections stay, nothing answers.
@@ -163,7 +175,7 @@ impl Server {
             command.uid(uid).gid(gid);
         }
         // It can not enter the directory that the tests run in where that is root's.
-        command.current_dir(self.data.path()).stdin(Stdio::null());
+        command.current_dir(self.data.path()).stdin(Stdio::null()).envs(self.place.environment());
         command
     }
 

@@ -4,7 +4,7 @@ use std::{
     env, fs,
     path::Path,
     process::{Command, Stdio},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -12,7 +12,9 @@ use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{STORE_LIMIT, holds_within, ports::Port, process::Process, proxy::Proxy, wait_until};
+use crate::{
+    STORE_LIMIT, holds_within, place::Place, ports::Port, process::Process, proxy::Proxy, wait_until,
+};
 
 /// How often another port is tried where a stranger took ours between the look and the start.
 const START_ATTEMPTS_MAX: usize = 5;
@@ -21,6 +23,7 @@ const START_ATTEMPTS_MAX: usize = 5;
 pub struct Redis {
     port: Port,
     data: TempDir,
+    place: Arc<Place>,
     process: Mutex<Option<Process>>,
 }
 
@@ -30,8 +33,18 @@ pub struct Copy(TempDir);
 impl Redis {
     /// Starts one on a free port.
     pub async fn start() -> Self {
+        Self::start_in(Arc::default()).await
+    }
+
+    /// The same in a place.
+    pub async fn start_in(place: Arc<Place>) -> Self {
         for _ in 0..START_ATTEMPTS_MAX {
-            let redis = Self { port: Port::take(), data: TempDir::new().unwrap(), process: Mutex::new(None) };
+            let redis = Self {
+                port: Port::take(),
+                data: TempDir::new_in(place.folder()).unwrap(),
+                place: place.clone(),
+                process: Mutex::new(None),
+            };
             if redis.try_launch().await {
                 return redis;
             }
@@ -138,6 +151,21 @@ impl Redis {
         redis::cmd("INFO").arg(section).query_async(&mut self.client().await).await.unwrap()
     }
 
+    /// SIGKILL, and the newest of what it has written is lost: so many bytes of its AOF.
+    pub async fn kill_and_truncate(&self, bytes: u64) {
+        self.kill().await;
+        let folder = self.data.path().join("appendonlydir");
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let newest = files.filter(|path| path.to_string_lossy().ends_with(".incr.aof")).max().unwrap();
+        let file = fs::File::options().write(true).open(newest).unwrap();
+        file.set_len(file.metadata().unwrap().len().saturating_sub(bytes)).unwrap();
+    }
+
+    /// Whether it has been started and has not ended.
+    pub fn runs(&self) -> bool {
+        self.process().as_mut().is_some_and(Process::runs)
+    }
+
     async fn command(&self, words: &[&str]) {
         redis::cmd(words[0]).arg(&words[1..]).exec_async(&mut self.client().await).await.unwrap();
     }
@@ -158,6 +186,7 @@ impl Redis {
         let binary = env::var_os("TE_TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
         let mut process = Process::spawn(
             Command::new(binary)
+                .envs(self.place.environment())
                 .args(["--port", &self.port.number().to_string(), "--bind", "127.0.0.1", "--save", ""])
                 .args(["--appendonly", "yes", "--appendfsync", "everysec"])
                 .args(["--maxmemory-policy", "noeviction", "--logfile", "redis.log", "--dir"])

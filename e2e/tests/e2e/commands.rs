@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use seat_board::SeatState;
 use serde_json::{Value, json};
-use testkit::calls::{Caller, Held, reason};
+use testkit::{
+    calls::{Caller, Held, reason},
+    frame::Frame,
+};
 use tonic::{Code, Status};
 
 use crate::support::{
-    frame::Frame,
     socket::{BIN, JSON, Opening, Socket},
     stack::{Stack, Wiring, open_event},
 };

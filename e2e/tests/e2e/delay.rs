@@ -9,11 +9,11 @@ use std::{
 use hdrhistogram::Histogram;
 use rand::Rng;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use testkit::frame::Frame;
 use tokio::{task::JoinSet, time::sleep};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{
-    frame::Frame,
     say,
     socket::{BIN, JSON, Opening, Socket},
     stack::{Stack, Wiring, open_event},

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use seat_board::Position;
 use serde_json::json;
+use testkit::frame::Frame;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -14,7 +15,6 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     REST_LIMIT,
     follower::Follower,
-    frame::Frame,
     holds_within, http,
     socket::{BIN, Closed, JSON, Opening, Refused, Socket},
     stack::{HEARTBEAT, Stack, Wiring, open_event},

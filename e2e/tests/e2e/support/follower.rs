@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::Rng;
+use testkit::frame::Frame;
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -10,7 +11,6 @@ use tokio::{
 };
 
 use super::{
-    frame::Frame,
     socket::{Opening, Socket},
     view::{Tally, View},
 };

@@ -6,17 +6,17 @@ use futures_util::{SinkExt, StreamExt};
 use http::{HeaderValue, Request, header::ORIGIN};
 use seat_board::{Position, SeatState};
 use serde_json::Value;
-use testkit::token::access_token;
+use testkit::{
+    frame::{self, Frame},
+    token::access_token,
+};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{self, Message, handshake::client::generate_key},
 };
 
-use super::{
-    frame::{self, Frame},
-    view::View,
-};
+use super::view::View;
 
 /// The readable encoding.
 pub(crate) const JSON: &str = "ticketengine.v1.json";

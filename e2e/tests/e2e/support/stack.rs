@@ -7,6 +7,7 @@ use testkit::{
     STORE_LIMIT,
     calls::Caller,
     database::Database,
+    program::Program,
     proxy::Proxy,
     redis::Redis,
     token::{JWT_AUDIENCE, JWT_ISSUER, JWT_SECRET, TOKEN_SECRET},
@@ -17,7 +18,7 @@ use ticketengine::v1::{
     CreateEventRequest, Layout, OpenSalesRequest, PriceCategory, Row, SalesSettings, Seat, Section,
 };
 
-use super::{http, program::Program};
+use super::http;
 
 /// How many replicas and gateways there are.
 const COUNT: usize = 2;

@@ -1,9 +1,8 @@
 //! What a client makes of its frames.
 
 use seat_board::{Board, Position, SeatState};
+use testkit::frame::Frame;
 use ticketengine::v1::SeatChanges;
-
-use super::frame::Frame;
 
 /// A board as one client has it, which checks each frame.
 #[derive(Default)]

@@ -9,24 +9,41 @@ use ticketengine::v1::{SeatChanges, SeatStates, WatchSeatsResponse, watch_seats_
 
 /// A frame, whichever encoding it came in.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Frame {
-    Hello { heartbeat: Duration },
+pub enum Frame {
+    /// The first.
+    Hello {
+        /// Between two heartbeats.
+        heartbeat: Duration,
+    },
+    /// All states.
     Snapshot(SeatStates),
+    /// What is new.
     Changes(SeatChanges),
+    /// What one should have.
     Heartbeat(Heartbeat),
+    /// The answer to a command.
     Reply(Value),
+    /// News of one's own reservation.
     Reservation(Value),
-    Goodbye { code: u16 },
+    /// The last before the socket is closed.
+    Goodbye {
+        /// The close code that follows.
+        code: u16,
+    },
 }
 
 /// What one should have.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub(crate) struct Heartbeat {
-    pub(crate) epoch: u64,
-    pub(crate) version: u64,
-    pub(crate) checksum: u32,
+pub struct Heartbeat {
+    /// Of this epoch,
+    pub epoch: u64,
+    /// and this version of it,
+    pub version: u64,
+    /// with this CRC-32.
+    pub checksum: u32,
+    /// Changes may be missing.
     #[serde(default)]
-    pub(crate) stale: bool,
+    pub stale: bool,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +72,7 @@ struct Changes {
 }
 
 /// Reads a text frame.
-pub(crate) fn text(text: &str) -> Frame {
+pub fn text(text: &str) -> Frame {
     let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     match value["type"].as_str() {
         Some("reply") => return Frame::Reply(value),
@@ -82,7 +99,7 @@ pub(crate) fn text(text: &str) -> Frame {
 }
 
 /// Reads a binary frame.
-pub(crate) fn binary(bytes: &[u8]) -> Frame {
+pub fn binary(bytes: &[u8]) -> Frame {
     match WatchSeatsResponse::decode(bytes).unwrap().message.expect("a frame has a message") {
         watch_seats_response::Message::Snapshot(snapshot) => Frame::Snapshot(snapshot),
         watch_seats_response::Message::Changes(changes) => Frame::Changes(changes),
