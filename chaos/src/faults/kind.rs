@@ -1,0 +1,113 @@
+//! Every fault that the harness can make.
+
+use std::time::Duration;
+
+/// What a fault needs for itself: while one is made there, no other is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Target {
+    Redis,
+    Postgres,
+    Replica(usize),
+    Gateway(usize),
+    /// The networks of a replica.
+    Links(usize),
+    Hop,
+}
+
+/// Where a kind of fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Redis,
+    Postgres,
+    AnyReplica,
+    AllReplicas,
+    AnyGateway,
+    AnyLinks,
+    Hop,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $name:literal at $place:ident for $least:literal to $most:literal ms;)*) => {
+        /// A kind of fault.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Kind { $($(#[$doc])* $kind,)* }
+
+        impl Kind {
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// As schedules, summaries and the command line name it.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            pub(crate) fn place(self) -> Place {
+                match self { $(Self::$kind => Place::$place,)* }
+            }
+
+            /// How long it lasts, at least and at most.
+            pub(crate) fn lasts(self) -> (Duration, Duration) {
+                match self {
+                    $(Self::$kind => (Duration::from_millis($least), Duration::from_millis($most)),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// SIGKILL, and a new process later.
+    ReplicaKilled "replica killed" at AnyReplica for 200 to 2000 ms;
+    /// SIGSTOP for longer than the hold time and the confirm window.
+    ReplicaPaused "replica paused" at AnyReplica for 2500 to 4500 ms;
+    /// SIGSTOP just longer than the confirm window.
+    ReplicaStalled "replica stalled" at AnyReplica for 1100 to 1900 ms;
+    /// SIGTERM and a new process, one after the other.
+    RollingRestart "rolling restart" at AllReplicas for 0 to 1 ms;
+    /// A new process whose clock is some seconds wrong.
+    ReplicaClock "replica's clock wrong" at AnyReplica for 0 to 1 ms;
+    AllReplicasKilled "all replicas killed" at AllReplicas for 200 to 1500 ms;
+    GatewayKilled "gateway killed" at AnyGateway for 200 to 2000 ms;
+    GatewayPaused "gateway paused" at AnyGateway for 1500 to 4000 ms;
+    GatewayRestart "gateway restarted" at AnyGateway for 0 to 1 ms;
+    /// SIGKILL, and started again with what its AOF has.
+    RedisRestarted "redis restarted with its AOF" at Redis for 100 to 800 ms;
+    /// SIGKILL, and the newest of its AOF is lost: it goes back in time.
+    RedisTruncated "redis restarted, AOF truncated" at Redis for 100 to 800 ms;
+    RedisEmpty "redis restarted empty" at Redis for 0 to 1 ms;
+    RedisFlushed "FLUSHALL" at Redis for 0 to 1 ms;
+    RedisScriptsFlushed "SCRIPT FLUSH" at Redis for 0 to 1 ms;
+    RedisPaused "redis paused" at Redis for 800 to 3500 ms;
+    RedisClientsKilled "redis' clients killed" at Redis for 0 to 1 ms;
+    RedisDiskFull "redis' disk full" at Redis for 1500 to 3000 ms;
+    /// Commits are made to wait, and then all of PostgreSQL gets SIGKILL.
+    PostgresKilledAtCommit "postgres killed at commit" at Postgres for 100 to 800 ms;
+    PostgresKilled "postgres killed" at Postgres for 100 to 1500 ms;
+    PostgresPaused "postgres paused" at Postgres for 1200 to 3500 ms;
+    PostgresRestarted "postgres restarted" at Postgres for 0 to 1 ms;
+    /// Started again with a clock that is some seconds wrong.
+    PostgresClock "postgres' clock wrong" at Postgres for 0 to 1 ms;
+    PostgresDiskFull "postgres' disk full" at Postgres for 1000 to 2500 ms;
+    RedisCut "network to redis cut" at AnyLinks for 0 to 1500 ms;
+    RedisDelayed "network to redis slow" at AnyLinks for 1000 to 4000 ms;
+    RedisBlackHole "network to redis a black hole" at AnyLinks for 500 to 3500 ms;
+    /// The request gets there, and the connection is cut before the reply.
+    RedisReplyCut "redis' replies cut off" at AnyLinks for 1000 to 4000 ms;
+    PostgresCut "network to postgres cut" at AnyLinks for 0 to 1500 ms;
+    PostgresDelayed "network to postgres slow" at AnyLinks for 1000 to 4000 ms;
+    PostgresBlackHole "network to postgres a black hole" at AnyLinks for 500 to 3500 ms;
+    PostgresReplyCut "postgres' replies cut off" at AnyLinks for 1000 to 4000 ms;
+    ClientsCut "network of clients cut" at AnyLinks for 0 to 1500 ms;
+    ClientsBlackHole "network of clients a black hole" at AnyLinks for 500 to 3000 ms;
+    ClientsReplyCut "clients' replies cut off" at AnyLinks for 1000 to 4000 ms;
+    GatewaysCut "network of gateways cut" at AnyLinks for 0 to 2000 ms;
+    GatewaysBlackHole "network of gateways a black hole" at AnyLinks for 1000 to 4000 ms;
+    /// Messages of WatchSeats get lost or come twice.
+    StreamLossy "messages of streams lost" at Hop for 3000 to 6000 ms;
+}
+
+impl Kind {
+    /// The kind of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}

@@ -1,0 +1,196 @@
+//! After the storm: whether each part serves again, whether each seat can be had again, and how long that takes.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, future::join_all};
+use testkit::{STORE_LIMIT, frame, frame::Frame, postgres::connect, wait_until, witness::Witness};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{
+    clients::{
+        HOT_SEATS, Round,
+        caller::{Caller, Way},
+        siege, sockets,
+    },
+    history::{Answer, Asked},
+    system::System,
+};
+
+/// Once healed, each part serves within this. G3 and G4 together: a hold time of quarantine, and time to notice.
+pub(crate) const SERVED_LIMIT: Duration = Duration::from_secs(12);
+/// A seat is free again a hold time and a second after its last hold could be extended; the rest is for a busy machine.
+pub(crate) const RECLAIM_LIMIT: Duration = Duration::from_secs(2 + 1 + 3);
+const PATIENCE: Duration = Duration::from_millis(1_500);
+const POLL_EVERY: Duration = Duration::from_millis(40);
+/// The supervisor's own calls have numbers from here on.
+const CLIENT_FIRST: u32 = 10_000;
+const SIEGE_DATABASE: &str = "siege";
+const SIEGE_EVENT: &str =
+    "INSERT INTO events (event_id, name, venue_name, currency, price_categories, seat_count,
+    hold_ttl_ms, hold_max_ms, hold_ttl_ms_longest, seats_per_customer, epoch)
+    VALUES ($1, 'Siege', 'Siege', 'EUR', '[]', $2, 2000, 2000, 2000, 1, 1)";
+const SIEGE_SEATS: &str =
+    "INSERT INTO seats (event_id, seat_id, section_name, row_label, label, price_category, x_cm, y_cm,
+    accessible) SELECT $1, n, 'A', '1', n::text, 0, 0, 0, false FROM generate_series(0, $2 - 1) AS n";
+
+/// A name for each part of the system, and when it served, if it did.
+type Served = Vec<(String, Option<u64>)>;
+
+/// Tries each replica with a whole life of a reservation, and each gateway with a socket, until they serve.
+pub(crate) async fn served(system: &System, round: &Round) -> Served {
+    let replicas = (0..system.replicas.len()).map(|index| replica_serves(system, round, index));
+    let gateways = (0..system.gateways.len()).map(|index| gateway_serves(system, round, index));
+    let (mut replicas, gateways) = tokio::join!(join_all(replicas), join_all(gateways));
+    replicas.extend(gateways);
+    replicas
+}
+
+async fn replica_serves(system: &System, round: &Round, index: usize) -> (String, Option<u64>) {
+    let caller = caller(system, round, CLIENT_FIRST + index as u32, &format!("prober-{index}"));
+    // A seat that no customer wants.
+    let seat = HOT_SEATS + index as u32;
+    let end = Instant::now() + SERVED_LIMIT;
+    for attempt in 0.. {
+        if lives(&caller, index, seat, attempt).await {
+            return (format!("replica {index}"), Some(round.clock.us()));
+        }
+        if Instant::now() > end {
+            break;
+        }
+        sleep(POLL_EVERY).await;
+    }
+    (format!("replica {index}"), None)
+}
+
+/// Reserve, Confirm, Cancel, all answered at the first try.
+async fn lives(caller: &Caller, replica: usize, seat: u32, attempt: u32) -> bool {
+    let customer = caller.customer.clone();
+    let asked = Asked::Reserve { customer, request: format!("try-{attempt}"), seats: vec![seat] };
+    let way = Way { replica, token: "", is_repeat: false, patience: PATIENCE };
+    let heard = caller.attempt(&asked, way).await;
+    let (Answer::Reservation(held), Some(token)) = (heard.answer, heard.token) else { return false };
+    let asked = Asked::Confirm { reservation: held.id.clone(), payment: format!("pay-{}", held.id) };
+    let heard = caller.attempt(&asked, Way { token: &token, ..way }).await;
+    if !matches!(heard.answer, Answer::Booking(_)) {
+        return false;
+    }
+    let heard = caller.attempt(&Asked::Cancel { reservation: held.id }, way).await;
+    matches!(heard.answer, Answer::Booking(_))
+}
+
+/// A gateway serves where a new socket gets a snapshot and then a heartbeat that is not stale.
+async fn gateway_serves(system: &System, round: &Round, index: usize) -> (String, Option<u64>) {
+    let address = system.gateways[index].address();
+    let tried = timeout(SERVED_LIMIT, async {
+        while !is_fresh(&address, &round.event).await {
+            sleep(POLL_EVERY).await;
+        }
+    });
+    let served = tried.await.is_ok().then(|| round.clock.us());
+    (format!("gateway {index}"), served)
+}
+
+async fn is_fresh(address: &str, event: &str) -> bool {
+    let Some(mut socket) = sockets::open(address, event, None, sockets::PROTOCOLS[0]).await else {
+        return false;
+    };
+    let mut has_states = false;
+    while let Ok(Some(Ok(message))) = timeout(PATIENCE, socket.next()).await {
+        let Message::Text(text) = message else { continue };
+        match frame::text(&text) {
+            Frame::Snapshot(_) => has_states = true,
+            Frame::Heartbeat(beat) if has_states && !beat.stale => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Asks for each seat that nobody owns until somebody new is granted it, and gives it back. The sale is over.
+pub(crate) async fn reclaim(system: &System, round: &Round) -> Vec<(u32, Option<u64>)> {
+    let witness = system.witness();
+    let owned = witness.owners(&round.event).await;
+    let blocked = blocked(&witness, &round.event).await;
+    let free = (0..HOT_SEATS).filter(|seat| !owned.contains_key(&(*seat as i32)) && !blocked.contains(seat));
+    let end = Instant::now() + RECLAIM_LIMIT;
+    let asking = free.map(|seat| async move {
+        let caller = caller(system, round, CLIENT_FIRST + 100 + seat, &format!("newcomer-{seat}"));
+        (seat, reclaim_seat(&caller, system, seat, end).await)
+    });
+    join_all(asking).await
+}
+
+async fn reclaim_seat(caller: &Caller, system: &System, seat: u32, end: Instant) -> Option<u64> {
+    let replica = seat as usize % system.replicas.len();
+    for attempt in 0.. {
+        let (customer, request) = (caller.customer.clone(), format!("again-{attempt}"));
+        let way = Way { replica, token: "", is_repeat: false, patience: PATIENCE };
+        let heard = caller.attempt(&Asked::Reserve { customer, request, seats: vec![seat] }, way).await;
+        if let (Answer::Reservation(held), Some(token)) = (heard.answer, heard.token) {
+            let granted_us = caller.round.clock.us();
+            caller.attempt(&Asked::Release { reservation: held.id }, Way { token: &token, ..way }).await;
+            return Some(granted_us);
+        }
+        if Instant::now() > end {
+            return None;
+        }
+        // The first hold that ends in time is enough; Confirms of the last moment may still book the seat.
+        if is_owned(system, &caller.round.event, seat).await {
+            return Some(caller.round.clock.us());
+        }
+        sleep(POLL_EVERY * 3).await;
+    }
+    None
+}
+
+async fn is_owned(system: &System, event: &str, seat: u32) -> bool {
+    system.witness().owners(event).await.contains_key(&(seat as i32))
+}
+
+async fn blocked(witness: &Witness, event: &str) -> Vec<u32> {
+    let vault = connect(&witness.database_url).await.unwrap();
+    let rows = vault.query("SELECT seat_id FROM blocked_seats WHERE event_id = $1", &[&event]).await.unwrap();
+    rows.iter().map(|row| row.get::<_, i32>(0) as u32).collect()
+}
+
+/// Straight to the replicas: faults of the network are undone.
+fn caller(system: &System, round: &Round, client: u32, customer: &str) -> Caller {
+    let connect = |address: String| -> Channel {
+        Endpoint::new(format!("http://{address}")).unwrap().connect_timeout(PATIENCE).connect_lazy()
+    };
+    Caller {
+        round: round.clone(),
+        client,
+        customer: customer.into(),
+        replicas: system.replicas.iter().map(|replica| connect(replica.address())).collect(),
+    }
+}
+
+/// An event in a database that no service looks after.
+pub(crate) async fn begin_siege(system: &System, event: &str) -> Arc<siege::Field> {
+    let url = siege_url(system);
+    let vault = connect(&url).await.expect("the besieged database answers");
+    let seats = siege::SEATS as i32;
+    vault.execute(SIEGE_EVENT, &[&event, &seats]).await.unwrap();
+    vault.execute(SIEGE_SEATS, &[&event, &seats]).await.unwrap();
+    siege::Field::new(event.into(), url)
+}
+
+fn siege_url(system: &System) -> String {
+    let url = system.postgres.url();
+    let (server, _) = url.rsplit_once('/').expect("a database's URL ends with its name");
+    format!("{server}/{SIEGE_DATABASE}")
+}
+
+/// A copy of the migrated database, with what a mutant changed in it.
+pub(crate) async fn make_siege_database(postgres: &testkit::postgres::Server) {
+    let create = format!("CREATE DATABASE {SIEGE_DATABASE} TEMPLATE ticketengine");
+    let url = postgres.url();
+    let (server, _) = url.rsplit_once('/').expect("a database's URL ends with its name");
+    let admin = connect(&format!("{server}/postgres")).await.expect("a new PostgreSQL answers");
+    // Whoever was connected to the template a moment ago may not be gone yet.
+    wait_until("the template is copied", STORE_LIMIT, async || admin.batch_execute(&create).await.is_ok())
+        .await;
+}

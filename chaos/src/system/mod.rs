@@ -1,0 +1,188 @@
+//! The system under test: stores, replicas, gateways, and the networks between them.
+
+pub(crate) mod clock;
+pub(crate) mod disk;
+pub(crate) mod rest;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use testkit::{
+    place::Place,
+    postgres::Server,
+    program::Program,
+    proxy::Proxy,
+    redis::Redis,
+    token::{JWT_AUDIENCE, JWT_ISSUER, JWT_SECRET, TOKEN_SECRET},
+    witness::Witness,
+};
+
+use crate::{faults::make::commits_wait_for, heal, hop::Hop};
+use clock::Skew;
+use disk::Disk;
+
+pub(crate) const REPLICAS: usize = 3;
+pub(crate) const GATEWAYS: usize = 2;
+/// How long a begun Confirm may stay undecided: pauses of processes are longer.
+pub(crate) const CONFIRM_WINDOW: Duration = Duration::from_secs(1);
+/// Enough for the stores of an era, and quickly filled.
+const POSTGRES_BYTES: u64 = 320 * 1024 * 1024;
+const REDIS_BYTES: u64 = 96 * 1024 * 1024;
+/// The gate's clock is as far ahead for the whole run: its steps are trusted, where it stands is not.
+const GATE_AHEAD_MS: i64 = 2_500;
+
+/// The programs, and what is taken out of them.
+#[derive(Clone)]
+pub(crate) struct Build {
+    pub(crate) booking_svc: PathBuf,
+    pub(crate) ws_gateway: PathBuf,
+    /// A guard to take out; the programs then are test builds.
+    pub(crate) mutant: Option<String>,
+}
+
+/// The networks of one replica.
+pub(crate) struct Links {
+    pub(crate) redis: Proxy,
+    pub(crate) postgres: Proxy,
+    /// Between clients and the replica.
+    pub(crate) clients: Proxy,
+    /// Between gateways and the replica.
+    pub(crate) gateways: Proxy,
+}
+
+/// A whole system. Fields are dropped in their order: who uses a store goes before it.
+pub(crate) struct System {
+    pub(crate) gateways: Vec<Program>,
+    pub(crate) replicas: Vec<Program>,
+    pub(crate) links: Vec<Links>,
+    /// Stands before the second gateway alone, and can lose messages of streams.
+    pub(crate) hop: Hop,
+    pub(crate) redis: Redis,
+    pub(crate) postgres: Server,
+    pub(crate) postgres_place: Arc<Place>,
+    pub(crate) redis_disk: Disk,
+    pub(crate) postgres_disk: Disk,
+    pub(crate) skew: Skew,
+}
+
+impl System {
+    /// Starts everything in this folder, and waits until it serves.
+    pub(crate) async fn start(build: &Build, folder: &Path) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let skew = Skew::compile(folder);
+        let redis_disk = Disk::make(folder.join("redis"), REDIS_BYTES);
+        let postgres_disk = Disk::make(folder.join("postgres"), POSTGRES_BYTES);
+        let redis_place = Arc::new(Place::new(redis_disk.folder()));
+        redis_place.set_environment(skew.environment(GATE_AHEAD_MS));
+        let postgres_place = Arc::new(Place::new(postgres_disk.folder()));
+        let (redis, postgres) =
+            tokio::join!(Redis::start_in(redis_place), Server::start_in(postgres_place.clone()));
+        let mut links = Vec::new();
+        let mut replicas = Vec::new();
+        for index in 0..REPLICAS {
+            let to_redis = Proxy::start(redis.port().address()).await;
+            let to_postgres = Proxy::start(postgres.port().address()).await;
+            let urls = (redis.url_at(&to_redis), postgres.url_at(&to_postgres));
+            let replica = replica(build, folder, index, urls);
+            links.push(Links {
+                clients: Proxy::start(replica.address()).await,
+                gateways: Proxy::start(replica.address()).await,
+                redis: to_redis,
+                postgres: to_postgres,
+            });
+            replicas.push(replica);
+        }
+        let hop = Hop::start(links[0].gateways.address()).await;
+        let all: Vec<_> = links.iter().map(|links| format!("http://{}", links.gateways.address())).collect();
+        let targets = [all.join(","), format!("http://{}", hop.address())];
+        let gateways: Vec<_> =
+            (0..GATEWAYS).map(|index| gateway(build, folder, index, &targets[index])).collect();
+        apply_mutant(build, &postgres).await;
+        heal::make_siege_database(&postgres).await;
+        replicas.iter().chain(&gateways).for_each(Program::start);
+        Self {
+            gateways,
+            replicas,
+            links,
+            hop,
+            redis,
+            postgres,
+            postgres_place,
+            redis_disk,
+            postgres_disk,
+            skew,
+        }
+    }
+
+    /// Looks into both stores.
+    pub(crate) fn witness(&self) -> Witness {
+        Witness { redis_url: self.redis.url(), database_url: self.postgres.url() }
+    }
+
+    /// Undoes every fault: networks pass, disks have room, whoever stands still or has ended runs.
+    pub(crate) async fn heal(&self) {
+        self.redis_disk.relieve();
+        self.postgres_disk.relieve();
+        self.hop.lose(false);
+        for links in &self.links {
+            for proxy in [&links.redis, &links.postgres, &links.clients, &links.gateways] {
+                proxy.pass().await;
+            }
+        }
+        // PostgreSQL ends by itself where its disk is full.
+        if !self.postgres.runs() {
+            self.postgres.restart().await;
+        }
+        commits_wait_for(&self.postgres.url(), "").await;
+        if !self.redis.runs() {
+            self.redis.restart().await;
+        }
+        self.replicas.iter().chain(&self.gateways).filter(|program| !program.runs()).for_each(Program::start);
+    }
+}
+
+/// Takes a guard out of the database, where that is where it stands.
+async fn apply_mutant(build: &Build, postgres: &Server) {
+    let Some(mutant) = &build.mutant else { return };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("mutants/{mutant}.sql"));
+    if let Ok(sql) = fs::read_to_string(file) {
+        postgres.client().await.batch_execute(&sql).await.unwrap();
+    }
+}
+
+fn replica(build: &Build, folder: &Path, index: usize, (redis, postgres): (String, String)) -> Program {
+    let mut settings = vec![
+        ("TE_REDIS_URL", redis),
+        ("TE_DATABASE_URL", postgres),
+        ("TE_DATABASE_CONNECTIONS", "6".into()),
+        ("TE_TOKEN_SECRET", TOKEN_SECRET.into()),
+        ("TE_JWT_SECRET", JWT_SECRET.into()),
+        ("TE_JWT_ISSUER", JWT_ISSUER.into()),
+        ("TE_JWT_AUDIENCE", JWT_AUDIENCE.into()),
+        ("TE_CONFIRM_WINDOW", format!("{}ms", CONFIRM_WINDOW.as_millis())),
+        // Quick enough for a round: heals what a fault left between the stores.
+        ("TE_RECONCILE_EVERY", "1s".into()),
+        ("TE_GRACE", "2s".into()),
+        ("TE_LOG", "info".into()),
+    ];
+    settings.extend(build.mutant.clone().map(|mutant| ("TE_MUTANT", mutant)));
+    let log = folder.join(format!("booking-svc-{index}.log"));
+    Program::new(&build.booking_svc, &["serve"], "TE_LISTEN", settings, log)
+}
+
+fn gateway(build: &Build, folder: &Path, index: usize, targets: &str) -> Program {
+    let mut settings = vec![
+        ("TE_TARGETS", targets.to_owned()),
+        ("TE_CONNECTIONS_PER_ADDRESS_MAX", "1000".into()),
+        ("TE_HEARTBEAT", "1s".into()),
+        ("TE_DRAIN", "1s".into()),
+        ("TE_LOG", "info".into()),
+    ];
+    settings.extend(build.mutant.clone().map(|mutant| ("TE_MUTANT", mutant)));
+    let log = folder.join(format!("ws-gateway-{index}.log"));
+    Program::new(&build.ws_gateway, &[], "TE_GATEWAY_LISTEN", settings, log)
+}
