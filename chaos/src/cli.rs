@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{faults::Kind, system::Build};
+use crate::{
+    faults::Kind,
+    mutant::{self, Mutant},
+    system::Build,
+};
 
 /// Breaks TicketEngine on purpose, and checks that no promise breaks with it.
 #[derive(Parser)]
@@ -71,8 +75,8 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) keep: bool,
     /// Takes out a guard; needs programs that were built with the feature `mutants`.
-    #[arg(long)]
-    pub(crate) mutant: Option<String>,
+    #[arg(long, value_parser = mutant)]
+    pub(crate) mutant: Option<&'static Mutant>,
 }
 
 #[derive(Args)]
@@ -83,12 +87,12 @@ pub(crate) struct Teeth {
     #[arg(long)]
     pub(crate) seed: Option<u64>,
     /// Only these, comma-separated.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) only: Vec<String>,
+    #[arg(long, value_delimiter = ',', value_parser = mutant)]
+    pub(crate) only: Vec<&'static Mutant>,
 }
 
 impl Programs {
-    pub(crate) fn build(&self, mutant: Option<String>) -> Build {
+    pub(crate) fn build(&self, mutant: Option<&'static Mutant>) -> Build {
         Build { booking_svc: self.booking_svc.clone(), ws_gateway: self.ws_gateway.clone(), mutant }
     }
 }
@@ -96,4 +100,9 @@ impl Programs {
 fn kind(name: &str) -> Result<Kind, String> {
     let names = || Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
     Kind::named(name).ok_or_else(|| format!("no such kind; there are: {}", names()))
+}
+
+fn mutant(name: &str) -> Result<&'static Mutant, String> {
+    let names = || mutant::ALL.iter().map(|mutant| mutant.name).collect::<Vec<_>>().join(", ");
+    Mutant::named(name).ok_or_else(|| format!("no such guard; there are: {}", names()))
 }

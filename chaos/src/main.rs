@@ -12,6 +12,7 @@ mod faults;
 mod heal;
 mod history;
 mod hop;
+mod mutant;
 mod report;
 mod round;
 mod run;
@@ -21,23 +22,39 @@ mod teeth;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What a run in which a promise broke ends with.
 const BROKEN: u8 = 1;
+/// As a shell says it of SIGTERM.
+const STOPPED: u8 = 143;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let kept = match cli::Cli::parse().command {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
+    let done = tokio::select! {
+        done = execute(cli::Cli::parse().command) => Some(done),
+        // What was started ends with whoever started it.
+        _ = terminate.recv() => None,
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    match done {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::from(BROKEN),
+        None => ExitCode::from(STOPPED),
+    }
+}
+
+/// True where every promise was kept, or every guard missed.
+async fn execute(command: cli::Command) -> bool {
+    match command {
         cli::Command::Run(run) => run::run(&run).await,
         cli::Command::Teeth(teeth) => teeth::run(&teeth).await,
         cli::Command::Check { history } => run::check_file(&history),
         cli::Command::Schedule { seed, round } => {
-            println!(
-                "{}",
-                faults::make::describe(&faults::schedule::of_round(seed, round, faults::Kind::ALL))
-            );
+            let faults = faults::schedule::of_round(seed, round, faults::Kind::ALL);
+            println!("{}", faults::make::describe(&faults));
             true
         }
-    };
-    if kept { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) }
+    }
 }

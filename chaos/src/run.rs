@@ -30,7 +30,7 @@ const SHOWN_MAX: usize = 12;
 /// True where every promise was kept.
 pub(crate) async fn run(options: &Run) -> bool {
     let seed = options.seed.unwrap_or_else(|| rand::rng().random_range(1..1_000_000));
-    let build = options.programs.build(options.mutant.clone());
+    let build = options.programs.build(options.mutant);
     let kinds = if options.only.is_empty() { Kind::ALL.to_vec() } else { options.only.clone() };
     let rounds = Rounds { seed, kinds, build, out: &options.programs.out };
     println!("seed {seed}: the same faults come again with --seed {seed}");

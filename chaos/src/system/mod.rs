@@ -5,12 +5,14 @@ pub(crate) mod disk;
 pub(crate) mod rest;
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use tempfile::TempDir;
 use testkit::{
     place::Place,
     postgres::Server,
@@ -21,7 +23,12 @@ use testkit::{
     witness::Witness,
 };
 
-use crate::{faults::make::commits_wait_for, heal, hop::Hop};
+use crate::{
+    faults::make::commits_wait_for,
+    heal,
+    hop::Hop,
+    mutant::{Mutant, Stands},
+};
 use clock::Skew;
 use disk::Disk;
 
@@ -41,7 +48,15 @@ pub(crate) struct Build {
     pub(crate) booking_svc: PathBuf,
     pub(crate) ws_gateway: PathBuf,
     /// A guard to take out; the programs then are test builds.
-    pub(crate) mutant: Option<String>,
+    pub(crate) mutant: Option<&'static Mutant>,
+}
+
+impl Build {
+    /// What tells a process of this kind to do without its guard.
+    fn without(&self, stands: Stands) -> Option<(&'static str, String)> {
+        let mutant = self.mutant.filter(|mutant| mutant.stands == stands)?;
+        Some(("TE_MUTANT", mutant.name.to_owned()))
+    }
 }
 
 /// The networks of one replica.
@@ -67,15 +82,19 @@ pub(crate) struct System {
     pub(crate) redis_disk: Disk,
     pub(crate) postgres_disk: Disk,
     pub(crate) skew: Skew,
+    _place: TempDir,
 }
 
 impl System {
     /// Starts everything in this folder, and waits until it serves.
     pub(crate) async fn start(build: &Build, folder: &Path) -> Self {
         fs::create_dir_all(folder).unwrap();
-        let skew = Skew::compile(folder);
-        let redis_disk = Disk::make(folder.join("redis"), REDIS_BYTES);
-        let postgres_disk = Disk::make(folder.join("postgres"), POSTGRES_BYTES);
+        // PostgreSQL runs as another user.
+        let everybody = Permissions::from_mode(0o755);
+        let place = tempfile::Builder::new().permissions(everybody).tempdir().unwrap();
+        let skew = Skew::compile(place.path());
+        let redis_disk = Disk::make(place.path().join("redis"), REDIS_BYTES);
+        let postgres_disk = Disk::make(place.path().join("postgres"), POSTGRES_BYTES);
         let redis_place = Arc::new(Place::new(redis_disk.folder()));
         redis_place.set_environment(skew.environment(GATE_AHEAD_MS));
         let postgres_place = Arc::new(Place::new(postgres_disk.folder()));
@@ -115,6 +134,7 @@ impl System {
             redis_disk,
             postgres_disk,
             skew,
+            _place: place,
         }
     }
 
@@ -147,9 +167,8 @@ impl System {
 
 /// Takes a guard out of the database, where that is where it stands.
 async fn apply_mutant(build: &Build, postgres: &Server) {
-    let Some(mutant) = &build.mutant else { return };
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("mutants/{mutant}.sql"));
-    if let Ok(sql) = fs::read_to_string(file) {
+    if let Some(mutant) = build.mutant.filter(|mutant| mutant.stands == Stands::Vault) {
+        let sql = fs::read_to_string(mutant.sql_file()).unwrap();
         postgres.client().await.batch_execute(&sql).await.unwrap();
     }
 }
@@ -169,7 +188,7 @@ fn replica(build: &Build, folder: &Path, index: usize, (redis, postgres): (Strin
         ("TE_GRACE", "2s".into()),
         ("TE_LOG", "info".into()),
     ];
-    settings.extend(build.mutant.clone().map(|mutant| ("TE_MUTANT", mutant)));
+    settings.extend(build.without(Stands::Service));
     let log = folder.join(format!("booking-svc-{index}.log"));
     Program::new(&build.booking_svc, &["serve"], "TE_LISTEN", settings, log)
 }
@@ -182,7 +201,7 @@ fn gateway(build: &Build, folder: &Path, index: usize, targets: &str) -> Program
         ("TE_DRAIN", "1s".into()),
         ("TE_LOG", "info".into()),
     ];
-    settings.extend(build.mutant.clone().map(|mutant| ("TE_MUTANT", mutant)));
+    settings.extend(build.without(Stands::Gateway));
     let log = folder.join(format!("ws-gateway-{index}.log"));
     Program::new(&build.ws_gateway, &[], "TE_GATEWAY_LISTEN", settings, log)
 }

@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# `chaos` and `teeth`: a system that is broken on purpose, and a checker that is on trial itself.
+: "${root:?}" "${state:?}" "${target:?}"
+
+cmd_chaos() {
+    chaos_place
+    have cc || apt_install gcc libc6-dev
+    step "building (the first time takes some minutes)"
+    (cd "$root" && cargo build --release --locked -p booking-svc -p ws-gateway -p chaos 9>&-) || die "the build failed"
+    run_chaos "$target/release" run "$@"
+}
+
+# The programs of test builds, from which guards can be taken out.
+cmd_teeth() {
+    chaos_place
+    step "building for tests"
+    (cd "$root" && cargo build --locked --workspace --all-features --bins 9>&-) || die "the build failed"
+    run_chaos "$target/debug" teeth "$@"
+}
+
+chaos_place() {
+    chaos_tmp=
+    make_state
+    exec 9>>"$state/chaos.lock"
+    flock -n 9 || die "another ./dev chaos is running here"
+    find_tools
+    own_place chaos
+    # Not below .dev: PostgreSQL runs as another user, who may not get there.
+    chaos_tmp=$(mktemp -d "${TMPDIR:-/tmp}/ticketengine-chaos-XXXXXX")
+    chmod 755 "$chaos_tmp"
+}
+
+# run_chaos PROGRAMS COMMAND [ARGS...]
+run_chaos() {
+    local programs=$1
+    shift
+    set_pg_user
+    ! is_root || export TE_TEST_PG_USER=$pg_user
+    export TE_TEST_REDIS_SERVER=$redis_server TE_TEST_PG_BIN=$pg_bin TMPDIR=$chaos_tmp
+    export TE_CHAOS_BOOKING_SVC=$programs/booking-svc TE_CHAOS_WS_GATEWAY=$programs/ws-gateway
+    TE_CHAOS_OUT=$state/$(date +%Y%m%d-%H%M%S)
+    export TE_CHAOS_OUT
+    ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+    (cd "$root" && exec setsid "$programs/chaos" "$@" 9>&-) &
+    remember_pid chaos $!
+    wait $!
+}
+
+# The whole group: stores and programs are children of the harness.
+stop_chaos() {
+    if live_pid chaos; then kill -s KILL -- "-$REPLY" 2>/dev/null || true; fi
+    stop_child chaos KILL 10
+}
+
+chaos_exit() {
+    trap '' INT TERM HUP EXIT
+    stop_chaos
+    if [[ -n $chaos_tmp ]]; then
+        local mounted
+        while read -r _ mounted _; do
+            [[ $mounted != "$chaos_tmp"/* ]] || umount -l "$mounted" || true
+        done </proc/mounts
+        rm -rf "$chaos_tmp"
+    fi
+    exit "$1"
+}
