@@ -173,6 +173,8 @@ impl Cli {
 
 async fn run_server(config: Config) -> Result<(), Failure> {
     telemetry::log(&config.log);
+    #[cfg(feature = "mutants")]
+    crate::mutants::announce().map_err(Failure::Usage)?;
     // Before binding, so that a signal during the start is not lost.
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = async move {

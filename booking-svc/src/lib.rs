@@ -9,6 +9,8 @@ pub mod gate;
 pub mod grpc;
 pub mod identity;
 pub mod limits;
+#[cfg(feature = "mutants")]
+mod mutants;
 pub mod tasks;
 pub mod telemetry;
 pub mod vault;

@@ -74,6 +74,8 @@ impl Cli {
     pub async fn run(self) -> Result<(), Failure> {
         let config = Config::try_from(self.args)?;
         telemetry::log(&config.log);
+        #[cfg(feature = "mutants")]
+        crate::mutants::announce().map_err(Failure::Usage)?;
         // Before binding, so that a signal during the start is not lost.
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let shutdown = async move {

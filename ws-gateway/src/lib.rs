@@ -5,6 +5,8 @@ pub mod config;
 pub mod document;
 pub mod http;
 pub mod limits;
+#[cfg(feature = "mutants")]
+mod mutants;
 pub mod rooms;
 pub mod session;
 pub mod telemetry;

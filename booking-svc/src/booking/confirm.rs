@@ -1,6 +1,8 @@
 //! Confirm and Release: gate, then vault, then gate. The vault's decision is the outcome.
 
 use super::{Claim, Engine, Error, Owner, Priced, Step, recover::Located, reserve::ended_error};
+#[cfg(feature = "mutants")]
+use crate::mutants::Mutant;
 use crate::{
     domain::{
         Booking, Outcome, PaymentReference, Reservation, ReservationId, ReservationState, Verdict, VoidReason,
@@ -26,6 +28,10 @@ impl Engine {
         }
         // From here on the seats stay held until the vault has decided, whatever becomes of this process.
         self.0.options.steps.reached(Step::ConfirmBegun).await;
+        #[cfg(feature = "mutants")]
+        if Mutant::AcknowledgedBeforeCommit.is_out() {
+            return self.acknowledge_early(reservation, epoch, payment).await;
+        }
         let outcome = self.decide(&reservation, epoch, Verdict::Book(payment.clone())).await?;
         self.0.options.steps.reached(Step::ConfirmDecided).await;
         // Decided for ever. If this process dies here, the sweeper finds the outcome and settles it.
@@ -96,6 +102,10 @@ impl Engine {
             _ => return Err(self.refusal(&found).await?),
         }
         let Found { epoch, reservation, .. } = found;
+        #[cfg(feature = "mutants")]
+        if Mutant::ReleaseWithoutVoid.is_out() {
+            return self.release_at_gate_alone(reservation).await;
+        }
         // The void row comes first: should the gate forget the release, the token brings nothing back.
         let outcome = self.decide(&reservation, epoch, Verdict::Void(VoidReason::Released)).await?;
         self.0.options.steps.reached(Step::ReleaseDecided).await;

@@ -8,6 +8,8 @@ mod events;
 mod healing;
 mod live;
 mod metrics;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod rebuild;
 mod reconcile;
 mod recover;

@@ -147,6 +147,10 @@ impl Engine {
         let engine = self.clone();
         self.0.work.spawn("sweep", async move {
             engine.0.options.steps.reached(Step::SweepFound).await;
+            #[cfg(feature = "mutants")]
+            if crate::mutants::Mutant::SweeperReads.is_out() {
+                return engine.settle_as_read(&reservation).await;
+            }
             let verdict = Verdict::Void(VoidReason::Expired);
             match engine.decide(&reservation, epoch, verdict).await {
                 Ok(outcome) => {

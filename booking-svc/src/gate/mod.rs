@@ -163,6 +163,9 @@ impl Gate {
     ) -> Result<Reply, Error> {
         let numbers = [keys.epoch.to_string(), self.tombstone_ms.to_string(), LOG_LENGTH.to_string()];
         let head = [&*numbers[0], connection.incarnation(), &numbers[1], &numbers[2]];
-        connection.run(script.call(keys, head, args.iter().copied())).await
+        let reply = connection.run(script.call(keys, head, args.iter().copied())).await;
+        #[cfg(feature = "mutants")]
+        let reply = reply?.log_late(connection).await;
+        reply
     }
 }

@@ -1,7 +1,14 @@
+#[cfg(feature = "mutants")]
+mod edits;
+
+#[cfg(not(feature = "mutants"))]
+use std::convert::identity as edited;
 use std::vec::IntoIter;
 
 use bb8_redis::redis::{self, Cmd, Value, cmd};
 
+#[cfg(feature = "mutants")]
+use self::edits::edited;
 use super::{Error, keys::Keys};
 
 /// A transition: a file of `lua/` behind those that it builds on.
@@ -11,7 +18,7 @@ macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $prelude:expr, $file:literal;)*) => {$(
         $(#[$doc])*
         pub(super) static $name: std::sync::LazyLock<Script> = std::sync::LazyLock::new(|| {
-            Script(redis::Script::new(concat!($prelude, include_str!(concat!("lua/", $file)))))
+            Script(redis::Script::new(&edited(concat!($prelude, include_str!(concat!("lua/", $file))))))
         });
     )*};
 }

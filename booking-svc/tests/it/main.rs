@@ -17,6 +17,8 @@ mod late;
 mod lost_in_load;
 mod lost_keys;
 mod lost_memory;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod outage;
 mod race;
 mod repeat;

@@ -4,6 +4,7 @@
 mod decide;
 mod epoch;
 mod events;
+mod mutants;
 mod outage;
 mod seats;
 mod support;

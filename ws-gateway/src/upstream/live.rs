@@ -111,7 +111,11 @@ impl Live {
         let taken = match message.message {
             Some(Message::Snapshot(snapshot)) => state.snapshot(snapshot, set_back),
             Some(Message::Changes(changes)) => match &mut state.board {
-                Some(board) if !broken => board.apply(&changes).map_err(|_| Fault::Broken),
+                Some(board) if !broken => {
+                    #[cfg(feature = "mutants")]
+                    let changes = crate::mutants::continuing(board.position(), changes);
+                    board.apply(&changes).map_err(|_| Fault::Broken)
+                }
                 _ => Err(Fault::Broken),
             },
             Some(Message::Heartbeat(heartbeat)) => return self.heartbeat(state, &heartbeat),

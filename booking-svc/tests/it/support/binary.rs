@@ -1,4 +1,4 @@
-//! The real binary, ended at a step.
+//! The real binary, ended at a step, or without a guard.
 
 use std::process::{Command, Stdio};
 
@@ -24,13 +24,30 @@ pub(crate) struct Doomed {
 impl Doomed {
     /// Starts it: its confirm window is a second, and it sweeps only where that is how it is to end.
     pub(crate) async fn start(world: &World, end: Step) -> Self {
-        let port = Port::take();
         let sweeps =
             matches!(end, Step::SweepFound | Step::SweepDecided | Step::RebuildRaised | Step::RebuildRead);
+        let doomed = Self::spawn(world, ("TE_ABORT_AT", &format!("{end:?}")), sweeps);
+        // One that is to end by itself may do so before it answers anybody.
+        if !sweeps {
+            doomed.answers().await;
+        }
+        doomed
+    }
+
+    /// Starts one that sweeps, without a guard.
+    #[cfg(feature = "mutants")]
+    pub(crate) async fn without(world: &World, guard: &str) -> Self {
+        let mutant = Self::spawn(world, ("TE_MUTANT", guard), true);
+        mutant.answers().await;
+        mutant
+    }
+
+    fn spawn(world: &World, (name, value): (&str, &str), sweeps: bool) -> Self {
+        let port = Port::take();
         let process = Process::spawn(
             Command::new(env!("CARGO_BIN_EXE_booking-svc"))
                 .arg("serve")
-                .env("TE_ABORT_AT", format!("{end:?}"))
+                .env(name, value)
                 .env("TE_LISTEN", port.address().to_string())
                 .env("TE_REDIS_URL", world.redis.url())
                 .env("TE_DATABASE_URL", world.database.url())
@@ -47,15 +64,14 @@ impl Doomed {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null()),
         );
-        let doomed = Self { replica: Replica::elsewhere(port.address()), process, _port: port };
-        // One that is to end by itself may do so before it answers anybody.
-        if !sweeps {
-            wait_until("the process answers", STORE_LIMIT, async || {
-                doomed.replica.events().list_events(ListEventsRequest::default()).await.is_ok()
-            })
-            .await;
-        }
-        doomed
+        Self { replica: Replica::elsewhere(port.address()), process, _port: port }
+    }
+
+    async fn answers(&self) {
+        wait_until("the process answers", STORE_LIMIT, async || {
+            self.replica.events().list_events(ListEventsRequest::default()).await.is_ok()
+        })
+        .await;
     }
 
     /// SIGKILL, as kill -9 does it.
