@@ -20,8 +20,8 @@ const COMMITS_WAIT: Duration = Duration::from_millis(300);
 const TRUNCATED_BYTES_MAX: u64 = 60_000;
 /// A clock is wrong by at most so much, either way.
 const CLOCK_WRONG_MS: i64 = 3_000;
-/// Each way.
-const DELAY_MAX: Duration = Duration::from_millis(120);
+/// Each way; most are far shorter. The longest are longer than the confirm window.
+const DELAY_MAX: Duration = Duration::from_millis(1_600);
 /// Between two replies that are cut off.
 const CUT_EVERY: Duration = Duration::from_millis(120);
 
@@ -275,7 +275,8 @@ async fn cut(proxy: &Proxy, lasts: Duration) {
 }
 
 async fn delay(proxy: &Proxy, fault: &Planned) {
-    proxy.delay(DELAY_MAX.mul_f64((fault.dice % 100) as f64 / 100.0)).await;
+    let share = (fault.dice % 100) as f64 / 100.0;
+    proxy.delay(DELAY_MAX.mul_f64(share.powi(2))).await;
     sleep(fault.lasts).await;
     proxy.pass().await;
 }
