@@ -117,13 +117,15 @@ impl Board {
             return Err(Error::Older { at: self.position, found });
         }
         let same_house = snapshot.packed.len() == self.states.bytes().len();
-        if found.epoch != self.position.epoch || !same_house {
+        if found == self.position {
+            if snapshot.packed != self.states.bytes() {
+                return Err(Error::Nonsense("two states of one version"));
+            }
+        } else if found.epoch != self.position.epoch || !same_house {
             self.replace(snapshot);
-        } else if found.version > self.position.version {
+        } else {
             let changed = self.states.difference(&snapshot.packed).collect();
-            self.take(Step::of(self.position.version, found.version, changed));
-        } else if snapshot.packed != self.states.bytes() {
-            return Err(Error::Nonsense("two states of one version"));
+            self.take(Step::difference(self.position.version, found.version, changed));
         }
         Ok(())
     }

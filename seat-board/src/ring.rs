@@ -15,6 +15,8 @@ pub(crate) struct Step {
     after: u64,
     version: u64,
     seats: Box<[u32]>,
+    /// A seat that changed and changed back is not named: of no use to who is at a version in between.
+    by_difference: bool,
 }
 
 impl Step {
@@ -29,10 +31,15 @@ impl Step {
         Self::of(changes.after_version, changes.version, seats.collect())
     }
 
-    pub(crate) fn of(after: u64, version: u64, seats: Vec<(u32, SeatState)>) -> Self {
+    /// From the states of one version to those of another.
+    pub(crate) fn difference(after: u64, version: u64, seats: Vec<(u32, SeatState)>) -> Self {
+        Self { by_difference: true, ..Self::of(after, version, seats) }
+    }
+
+    fn of(after: u64, version: u64, seats: Vec<(u32, SeatState)>) -> Self {
         // A seat too high for the number is too high for any event, and is refused as such.
         let seats = seats.into_iter().map(|(seat, state)| seat.saturating_mul(4) | state as u32).collect();
-        Self { after, version, seats }
+        Self { after, version, seats, by_difference: false }
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -41,6 +48,11 @@ impl Step {
 
     pub(crate) fn seats(&self) -> impl Iterator<Item = (u32, SeatState)> + '_ {
         self.seats.iter().map(|number| (number / 4, SeatState::from_bits(*number as u8)))
+    }
+
+    /// Whether it tells all that who has `version` lacks of it.
+    fn continues(&self, version: u64) -> bool {
+        if self.by_difference { self.after == version } else { self.after <= version }
     }
 
     fn weight(&self) -> usize {
@@ -80,7 +92,7 @@ impl Ring {
     /// None where the ring does not reach back so far.
     pub(crate) fn since(&self, version: u64) -> Option<Merged> {
         let first = self.steps.partition_point(|step| step.version <= version);
-        if self.steps.get(first).is_none_or(|step| step.after > version) {
+        if !self.steps.get(first)?.continues(version) {
             return None;
         }
         let steps = self.steps.range(first..);

@@ -54,6 +54,26 @@ fn a_snapshot_of_the_same_epoch_is_told_as_changes() {
 }
 
 #[test]
+fn a_version_within_a_difference_of_snapshots_gets_a_snapshot() {
+    // Seat 0 is held at version 7 and free again at 9: the difference does not name it.
+    let mut board = Board::new(snapshot(1, 5, &[0]), 100);
+    board.restore(snapshot(1, 9, &[0])).unwrap();
+    board.apply(&held(1, 9, 10, &[3])).unwrap();
+    assert_eq!(board.since(at(1, 7)), Missing::Snapshot);
+    assert_eq!(board.since(at(1, 5)), Missing::Changes(held(1, 5, 10, &[3])));
+    assert_eq!(board.since(at(1, 9)), Missing::Changes(held(1, 9, 10, &[3])));
+}
+
+#[test]
+fn a_version_has_one_state_however_many_seats_it_tells_of() {
+    let mut board = Board::new(snapshot(1, 5, &[0, 0]), 100);
+    for packed in [&[1, 0][..], &[0], &[0; 3]] {
+        assert!(matches!(board.restore(snapshot(1, 5, packed)), Err(Error::Nonsense(_))));
+        assert_eq!(board.snapshot(), snapshot(1, 5, &[0, 0]));
+    }
+}
+
+#[test]
 fn a_new_epoch_is_told_as_a_snapshot() {
     let mut board = Board::new(snapshot(1, 5, &[0, 0]), 100);
     board.apply(&held(1, 5, 6, &[2])).unwrap();
