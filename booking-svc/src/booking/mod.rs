@@ -5,6 +5,8 @@ mod catalog;
 mod confirm;
 mod error;
 mod events;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod healing;
 mod live;
 mod metrics;

@@ -2,6 +2,8 @@
 
 mod cache;
 pub mod frames;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod outlets;
 mod pace;
 mod reader;

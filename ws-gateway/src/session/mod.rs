@@ -11,6 +11,8 @@ pub(crate) mod commander;
 pub(crate) mod echo;
 mod fields;
 mod flood;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod line;
 mod meter;
 mod own;
