@@ -4,6 +4,8 @@ use super::SeatId;
 
 /// The most seats of one event.
 pub const SEATS_PER_EVENT_MAX: usize = 100_000;
+/// The longest name of a section and label of a row or a seat.
+pub const LABEL_BYTES_MAX: usize = 64;
 
 /// The seats of an event in the order of their numbers: sections, then rows, then seats.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -58,8 +60,8 @@ pub enum LayoutError {
     /// Two sections, rows or seats can not be told apart.
     #[error("{0} stands twice in the layout")]
     Duplicate(String),
-    /// A name or label is empty, over 64 bytes, or has control characters.
-    #[error("{0:?} is not a label: 1 to 64 bytes without control characters")]
+    /// A name or label is empty, over [`LABEL_BYTES_MAX`], or has control characters.
+    #[error("{0:?} is not a label: 1 to {LABEL_BYTES_MAX} bytes without control characters")]
     BadLabel(String),
     /// A seat's category is not among the event's.
     #[error("{0} names a price category that the event does not have")]
@@ -113,7 +115,7 @@ fn unique<'a>(
     label: &'a str,
     name: impl Fn() -> String,
 ) -> Result<(), LayoutError> {
-    if label.is_empty() || label.len() > 64 || label.chars().any(char::is_control) {
+    if label.is_empty() || label.len() > LABEL_BYTES_MAX || label.chars().any(char::is_control) {
         return Err(LayoutError::BadLabel(label.to_owned()));
     }
     if seen.insert(label) { Ok(()) } else { Err(LayoutError::Duplicate(name())) }

@@ -11,7 +11,7 @@ mod time;
 pub use booking::{Booking, Decision, Outcome, Verdict, VoidReason};
 pub use event::{Event, EventError, NewEvent, PriceCategory, SalesSettings};
 pub use ids::{CustomerId, Epoch, EventId, IdError, PaymentReference, RequestId, ReservationId, Version};
-pub use layout::{Layout, LayoutError, Row, SEATS_PER_EVENT_MAX, Seat, Section};
+pub use layout::{LABEL_BYTES_MAX, Layout, LayoutError, Row, SEATS_PER_EVENT_MAX, Seat, Section};
 pub use reservation::{Holder, Reservation, ReservationState};
 pub use seat_board::{PackedStates, SeatState};
 pub use seats::{

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::domain::LABEL_BYTES_MAX;
+
 /// The most digits of a number in a range: far from overflow.
 const DIGITS_MAX: usize = 9;
 
@@ -23,14 +25,20 @@ pub enum LabelsError {
     /// A label stands twice.
     #[error("{0:?} stands twice")]
     Twice(String),
+    /// A label that no event takes. Not said here: it may be a whole file.
+    #[error("a label has more than {LABEL_BYTES_MAX} bytes")]
+    TooLong,
 }
 
-/// Spells the list out. At most `max` labels: counted before any is made.
+/// Spells the list out. At most `max` labels, none too long: looked at before any is made.
 pub(super) fn expand(text: &str, max: usize) -> Result<Vec<String>, LabelsError> {
     let mut items = Vec::new();
     let mut count = 0;
     for text in text.split(',').map(str::trim) {
         let item = Item::parse(text)?;
+        if item.bytes_max() > LABEL_BYTES_MAX {
+            return Err(LabelsError::TooLong);
+        }
         count += item.count();
         if count > max {
             return Err(LabelsError::TooMany(max));
@@ -98,6 +106,18 @@ impl<'a> Item<'a> {
 
     fn count(&self) -> usize {
         self.ends().map_or(1, Ends::count)
+    }
+
+    /// The length of the longest label.
+    fn bytes_max(&self) -> usize {
+        match self {
+            Self::One(label) => label.len(),
+            Self::Numbers { prefix, ends } => {
+                let digits = ends.first.max(ends.last).checked_ilog10().unwrap_or(0) + 1;
+                prefix.len() + digits as usize
+            }
+            Self::Letters(_) => 1,
+        }
     }
 
     fn labels(&self) -> Vec<String> {
@@ -202,6 +222,18 @@ mod tests {
         assert_eq!(expand("0-999999999", 100), Err(LabelsError::TooMany(100)));
         assert!(expand("1-4000000000", 100).is_err());
         assert_eq!(expand(&["1-60", "61-120"].join(","), 100), Err(LabelsError::TooMany(100)));
+    }
+
+    #[test]
+    fn a_label_is_measured_before_its_range_is_made() {
+        // A range of a thousand such labels, in each of a hundred rows, would fill the memory.
+        let long = "x".repeat(LABEL_BYTES_MAX);
+        let fits = &long[3..];
+        assert_eq!(expand(&long, 100).map(|labels| labels.len()), Ok(1));
+        assert_eq!(expand(&format!("{fits}100-{fits}1"), 100).map(|labels| labels.len()), Ok(100));
+        assert_eq!(expand(&format!("{long}x"), 100), Err(LabelsError::TooLong));
+        assert_eq!(expand(&format!("{fits}x100-{fits}x1"), 100), Err(LabelsError::TooLong));
+        assert_eq!(expand(&format!("{long}1-{long}100"), 100), Err(LabelsError::TooLong));
     }
 
     proptest! {
