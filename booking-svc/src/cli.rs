@@ -34,14 +34,23 @@ pub struct Cli {
 enum Command {
     /// Serve gRPC until SIGTERM or SIGINT.
     Serve(Box<ServeArgs>),
-    /// Bring the database up to date.
-    Migrate(DatabaseArgs),
+    /// Bring the database up to date, as the owner of its tables.
+    Migrate(MigrateArgs),
     /// Manage events.
     #[command(subcommand)]
     Event(EventCommand),
     /// Make access tokens for development.
     #[command(subcommand)]
     Token(TokenCommand),
+}
+
+#[derive(Args, Debug)]
+struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// The role that serve logs in as, where it is not the owner: it gets what serve needs, and keeps nothing else.
+    #[arg(long, env = "TE_DATABASE_SERVICE_ROLE")]
+    service_role: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -161,8 +170,10 @@ impl Cli {
         match self.command {
             Command::Serve(args) => run_server((*args).try_into()?).await,
             Command::Migrate(args) => {
-                let applied = migrate(&args.try_into()?).await?;
+                let role = args.service_role.filter(|role| !role.is_empty());
+                let applied = migrate(&args.database.try_into()?, role.as_deref()).await?;
                 applied.iter().try_for_each(|name| say(format_args!("applied {name}")))?;
+                role.map_or(Ok(()), |role| say(format_args!("{role} may do what the service needs")))?;
                 Ok(say(format_args!("the database is up to date"))?)
             }
             Command::Event(EventCommand::Load(args)) => load(*args).await,

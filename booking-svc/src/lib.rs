@@ -149,9 +149,9 @@ pub async fn build(
     Ok(Engine::start(gate, vault, meter, crew.work.clone(), crew.daemons.clone(), options))
 }
 
-/// Brings the database up to date; names the migrations that it lacked.
-pub async fn migrate(database_url: &Secret) -> Result<Vec<String>, StartError> {
-    Ok(vault::migrate(database_url.expose()).await?)
+/// Brings the database up to date, and `service_role` to its rights; names the migrations that were lacking.
+pub async fn migrate(database_url: &Secret, service_role: Option<&str>) -> Result<Vec<String>, StartError> {
+    Ok(vault::migrate(database_url.expose(), service_role).await?)
 }
 
 async fn serve_metrics(metrics: &Metrics, address: SocketAddr, daemons: &Tasks) -> Result<(), StartError> {

@@ -179,7 +179,9 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
 
 fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
     let info = url.into_connection_info().map_err(|e| Error::Misconfigured(format!("the Redis URL: {e}")))?;
-    Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+    // Its library's name would be one more command to grant, and Redis 7.0 does not know that command.
+    let redis = info.redis_settings().clone().set_skip_set_lib_name();
+    Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)).set_redis_settings(redis))
 }
 
 /// Makes connections that know their Redis, and finds the broken ones.

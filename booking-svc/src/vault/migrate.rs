@@ -11,12 +11,12 @@ mod embedded {
     refinery::embed_migrations!("../migrations");
 }
 
-/// Applies the migrations that the database lacks, and names them. Several processes may call it at once: the second
-/// waits for the first.
-pub async fn migrate(url: &str) -> Result<Vec<String>, Error> {
+/// Applies the migrations that the database lacks, and names them; then gives `service_role` what the service needs, and
+/// no more. Several processes may call it at once: the second waits for the first.
+pub async fn migrate(url: &str, service_role: Option<&str>) -> Result<Vec<String>, Error> {
     let (mut client, connection) = pool::config(url)?.connect(NoTls).await?;
     let mut connection = pin!(connection);
-    let mut work = pin!(apply(&mut client));
+    let mut work = pin!(apply(&mut client, service_role));
     // The connection is driven here; it ends, and with it the lock, when this function does.
     select! {
         result = &mut work => result,
@@ -27,12 +27,15 @@ pub async fn migrate(url: &str) -> Result<Vec<String>, Error> {
     }
 }
 
-async fn apply(client: &mut Client) -> Result<Vec<String>, Error> {
+async fn apply(client: &mut Client, service_role: Option<&str>) -> Result<Vec<String>, Error> {
     client.batch_execute(sql::MIGRATE_LOCK).await?;
     let report = embedded::migrations::runner()
         .run_async(client)
         .await
         .map_err(|error| Error::Query(format!("migration: {error}")))?;
+    if let Some(role) = service_role {
+        client.execute(sql::GRANT, &[&role]).await?;
+    }
     Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 

@@ -99,10 +99,24 @@ async fn open(options: &Options) -> Result<(Pool, Pool), Error> {
     let manager = Manager::new(options, options.query_timeout)?;
     let mut probe = manager.connect().await?;
     migrate::check(&probe.query(sql::SCHEMA_VERSION, &[]).await?)?;
+    warn_of_rights(&probe.query(sql::MAY_DELETE, &[]).await?)?;
     drop(probe);
     let asking = manager.pool(options.asking(), options.pool_wait).await?;
     let manager = Manager::new(options, options.decide_timeout)?;
     Ok((asking, manager.pool(options.deciding(), options.pool_wait).await?))
+}
+
+/// The owner of the tables, a superuser or a careless grant: it works, but a thief of the URL could do as much.
+fn warn_of_rights(answer: &[Row]) -> Result<(), Error> {
+    for row in answer {
+        if rows::get(row, "may_delete")? {
+            tracing::warn!(
+                "the service's role may delete bookings in PostgreSQL: give it a role that owns nothing, by \
+                 `booking-svc migrate --service-role`"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Gives up waiting after `patience`: what was asked may still happen.

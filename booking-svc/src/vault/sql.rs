@@ -38,6 +38,11 @@ pub(super) const PING: &str = "SELECT 1";
 
 pub(super) const SCHEMA_VERSION: &str = "SELECT max(version) FROM refinery_schema_history";
 
+/// What no service needs.
+pub(super) const MAY_DELETE: &str = "SELECT has_table_privilege('bookings', 'DELETE') AS may_delete";
+
+pub(super) const GRANT: &str = "SELECT vault_grant($1)";
+
 pub(super) const MIGRATE_LOCK: &str = "SET lock_timeout = '60s'; SELECT pg_advisory_lock(1414808917, 0)";
 
 /// The event and all its seats, or nothing where the id is taken. Answers how many seats were written.
