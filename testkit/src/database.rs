@@ -23,6 +23,12 @@ use crate::{
 const TEMPLATE_LOCK: i64 = 0x7465_7465_7374;
 /// A test that blocks its runtime by this drop may wait for its own half-open connection; the server is thrown away.
 const DROP_LIMIT: Duration = Duration::from_secs(3);
+/// Owns the database and its tables.
+pub const OWNER: &str = "ticketengine";
+/// Whom the service logs in as: it owns nothing.
+pub const SERVICE: &str = "ticketengine_service";
+/// Of both roles.
+const PASSWORD: &str = "test";
 
 /// A database of the test's own. Dropped with it, whoever is still connected.
 pub struct Database {
@@ -47,13 +53,18 @@ impl Database {
             .batch_execute(&format!("DROP DATABASE IF EXISTS {}", database.name))
             .await
             .unwrap();
-        let create = format!("CREATE DATABASE {} TEMPLATE {template}", database.name);
+        let create = format!("CREATE DATABASE {} OWNER {OWNER} TEMPLATE {template}", database.name);
         database.admin().await.batch_execute(&create).await.unwrap();
         database
     }
 
-    /// Its URL.
+    /// Its URL for the service, whose role may do only what the service needs.
     pub fn url(&self) -> String {
+        as_role(&self.admin_url(), SERVICE)
+    }
+
+    /// Its URL for who may do everything.
+    pub fn admin_url(&self) -> String {
         named(&self.server, &self.name)
     }
 
@@ -64,7 +75,7 @@ impl Database {
 
     /// A connection of the test's own, to look at it.
     pub async fn client(&self) -> Session {
-        connect(&self.url()).await.expect("the test database answers")
+        connect(&self.admin_url()).await.expect("the test database answers")
     }
 
     async fn admin(&self) -> Session {
@@ -108,19 +119,41 @@ async fn template(server: &Url) -> String {
     let finished = "SELECT 1 FROM pg_database WHERE datname = $1 AND NOT datallowconn";
     if admin.query_opt(finished, &[&name]).await.unwrap().is_none() {
         admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.unwrap();
-        admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-        migrate(&named(server, &name)).await;
+        create_roles(&admin).await;
+        create_migrated(&admin, &name, &named(server, &name)).await;
         // Copying a template fails while somebody, autovacuum included, is connected to it.
         admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await.unwrap();
     }
     name
 }
 
-/// Applies the migrations to an empty database.
-pub(crate) async fn migrate(url: &str) {
-    let mut session = connect(url).await.expect("an empty database answers");
+/// Makes the roles that own and use databases, unless they are there.
+pub async fn create_roles(admin: &tokio_postgres::Client) {
+    for role in [OWNER, SERVICE] {
+        // Another test may be making them too.
+        let create = format!(
+            "DO $$ BEGIN CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}';
+             EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$"
+        );
+        admin.batch_execute(&create).await.unwrap();
+    }
+}
+
+/// Makes a database as an operator would: its owner migrates it and grants the service's role what that needs.
+pub(crate) async fn create_migrated(admin: &Session, name: &str, url: &str) {
+    admin.batch_execute(&format!("CREATE DATABASE {name} OWNER {OWNER}")).await.unwrap();
+    let mut session = connect(&as_role(url, OWNER)).await.expect("an empty database answers");
     let migrations = refinery::load_sql_migrations(migrations_folder()).expect("the migrations are readable");
     Runner::new(&migrations).run_async(&mut *session).await.expect("the migrations apply");
+    session.execute("SELECT vault_grant($1)", &[&SERVICE]).await.expect("the service's role gets its rights");
+}
+
+/// A database's URL for one of the two roles.
+pub fn as_role(url: &str, role: &str) -> String {
+    let mut url = Url::parse(url).unwrap();
+    url.set_username(role).unwrap();
+    url.set_password(Some(PASSWORD)).unwrap();
+    url.into()
 }
 
 fn migrations_folder() -> PathBuf {
@@ -143,7 +176,7 @@ fn named(server: &Url, database: &str) -> String {
 }
 
 /// A database's URL through a proxy in front of its server.
-pub(crate) fn at(url: &str, proxy: &Proxy) -> String {
+pub fn at(url: &str, proxy: &Proxy) -> String {
     let mut url = Url::parse(url).unwrap();
     url.set_ip_host(proxy.address().ip()).unwrap();
     url.set_port(Some(proxy.address().port())).unwrap();

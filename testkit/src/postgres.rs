@@ -23,6 +23,7 @@ use crate::{STORE_LIMIT, database, holds_within, place::Place, ports::Port, proc
 const START_ATTEMPTS_MAX: usize = 5;
 /// Where Debian puts the versions.
 const DEBIAN: &str = "/usr/lib/postgresql";
+const DATABASE: &str = "ticketengine";
 
 /// A PostgreSQL of the test's own, durable as the engine wants it, with one migrated database.
 pub struct Server {
@@ -41,7 +42,7 @@ struct User {
 }
 
 impl Server {
-    /// Makes a cluster, starts it on a free port, and migrates the database `ticketengine`.
+    /// Makes a cluster, starts it on a free port, and makes the migrated database `ticketengine`.
     pub async fn start() -> Self {
         Self::start_in(Arc::default()).await
     }
@@ -50,8 +51,8 @@ impl Server {
     pub async fn start_in(place: Arc<Place>) -> Self {
         let server = Self::start_cluster(place).await;
         let admin = connect(&server.url_of("postgres")).await.unwrap();
-        admin.batch_execute("CREATE DATABASE ticketengine").await.unwrap();
-        database::migrate(&server.url()).await;
+        database::create_roles(&admin).await;
+        database::create_migrated(&admin, DATABASE, &server.admin_url()).await;
         server
     }
 
@@ -72,9 +73,14 @@ impl Server {
         panic!("PostgreSQL does not start");
     }
 
-    /// The URL of its migrated database.
+    /// The URL of its migrated database for the service, whose role may do only what the service needs.
     pub fn url(&self) -> String {
-        self.url_of("ticketengine")
+        database::as_role(&self.admin_url(), database::SERVICE)
+    }
+
+    /// The same for who may do everything.
+    pub fn admin_url(&self) -> String {
+        self.url_of(DATABASE)
     }
 
     /// The same through a proxy.
@@ -89,7 +95,7 @@ impl Server {
 
     /// A connection of the test's own, to look at it.
     pub async fn client(&self) -> Session {
-        connect(&self.url()).await.unwrap()
+        connect(&self.admin_url()).await.unwrap()
     }
 
     /// SIGKILL to the server and all its backends, as when the machine's memory runs out.

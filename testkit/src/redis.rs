@@ -18,6 +18,10 @@ use crate::{
 
 /// How often another port is tried where a stranger took ours between the look and the start.
 const START_ATTEMPTS_MAX: usize = 5;
+/// The service's user, as in production.
+const USER: &str = include_str!("../../deploy/redis/users.acl.template");
+const PASSWORD: &str = "test";
+const PASSWORD_SHA256: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 /// A redis-server of the test's own, as the engine wants it: AOF every second, `noeviction`.
 pub struct Redis {
@@ -52,14 +56,19 @@ impl Redis {
         panic!("redis-server does not start; is it installed (apt-get install redis-server)?");
     }
 
-    /// Its URL, for a pool.
+    /// Its URL for the service, whose user may do only what the service needs.
     pub fn url(&self) -> String {
-        format!("redis://{}/", self.port.address())
+        format!("redis://ticketengine:{PASSWORD}@{}/", self.port.address())
     }
 
-    /// The URL of a proxy in front of it.
+    /// The same through a proxy in front of it.
     pub fn url_at(&self, proxy: &Proxy) -> String {
-        format!("redis://{}/", proxy.address())
+        format!("redis://ticketengine:{PASSWORD}@{}/", proxy.address())
+    }
+
+    /// Its URL for who may do everything.
+    pub fn admin_url(&self) -> String {
+        format!("redis://{}/", self.port.address())
     }
 
     /// Its port.
@@ -141,7 +150,7 @@ impl Redis {
 
     /// A connection of the test's own, to look at it.
     pub async fn client(&self) -> MultiplexedConnection {
-        let client = Client::open(self.url()).unwrap();
+        let client = Client::open(self.admin_url()).unwrap();
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(5)));
         client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
     }
@@ -191,6 +200,8 @@ impl Redis {
                 .args(["--appendonly", "yes", "--appendfsync", "everysec"])
                 .args(["--maxmemory-policy", "noeviction", "--logfile", "redis.log", "--dir"])
                 .arg(self.data.path())
+                .arg("--user")
+                .args(user().iter().skip(1))
                 .stdout(Stdio::null()),
         );
         let mut ended = false;
@@ -207,7 +218,7 @@ impl Redis {
 
     /// PING is refused while it loads its data.
     async fn answers(&self) -> bool {
-        let Ok(client) = Client::open(self.url()) else { return false };
+        let Ok(client) = Client::open(self.admin_url()) else { return false };
         let Ok(mut connection) = client.get_multiplexed_async_connection().await else { return false };
         redis::cmd("PING").exec_async(&mut connection).await.is_ok()
     }
@@ -215,6 +226,17 @@ impl Redis {
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap()
     }
+}
+
+/// The words of the template's line. Tests of the gate alone have keys of another prefix.
+fn user() -> Vec<String> {
+    let user = USER.replace("PASSWORD_SHA256", PASSWORD_SHA256).replace("~PREFIX:*", "~te:* ~test:*");
+    user.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The commands that the service's user may use, as Redis names them in its statistics.
+pub fn commands_allowed() -> Vec<&'static str> {
+    USER.split_whitespace().filter_map(|word| word.strip_prefix('+')).collect()
 }
 
 fn copy_dir(from: &Path, to: &Path) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis::{AsyncCommands, Client, RedisError, aio::MultiplexedConnection};
 use testkit::{
-    database::Database,
+    database::{Database, at},
     postgres::{Server, address, connect},
     proxy::Proxy,
     redis::Redis,
@@ -21,6 +21,11 @@ async fn get(redis: &Redis, key: &str) -> Option<String> {
 
 async fn set(redis: &Redis, key: &str, value: &str) {
     let () = redis.client().await.set(key, value).await.unwrap();
+}
+
+async fn open(proxy: &Proxy) -> Result<MultiplexedConnection, RedisError> {
+    let url = format!("redis://{}/", proxy.address());
+    Client::open(url).unwrap().get_multiplexed_async_connection().await
 }
 
 async fn replid(redis: &Redis) -> String {
@@ -89,16 +94,15 @@ async fn redis_forgets_scripts_drops_clients_and_pauses() {
 async fn the_proxy_refuses_delays_and_swallows() {
     let redis = Redis::start().await;
     let proxy = Proxy::start(redis.port().address()).await;
-    let open = async || Client::open(redis.url_at(&proxy)).unwrap().get_multiplexed_async_connection().await;
 
-    let mut client = open().await.unwrap();
+    let mut client = open(&proxy).await.unwrap();
     let () = client.set("a", "1").await.unwrap();
     proxy.refuse().await;
     assert!(client.get::<_, String>("a").await.is_err());
-    assert!(open().await.is_err());
+    assert!(open(&proxy).await.is_err());
 
     proxy.pass().await;
-    let mut client = open().await.unwrap();
+    let mut client = open(&proxy).await.unwrap();
     proxy.delay(Duration::from_millis(40)).await;
     let started = Instant::now();
     assert_eq!(client.get::<_, String>("a").await.unwrap(), "1");
@@ -119,8 +123,7 @@ async fn the_proxy_refuses_delays_and_swallows() {
 async fn the_proxy_cuts_after_the_request_and_before_the_reply() {
     let redis = Redis::start().await;
     let proxy = Proxy::start(redis.port().address()).await;
-    let open = async || Client::open(redis.url_at(&proxy)).unwrap().get_multiplexed_async_connection().await;
-    let mut client = open().await.unwrap();
+    let mut client = open(&proxy).await.unwrap();
 
     proxy.cut_reply_to("wanted").await;
     let () = client.set("other", "1").await.unwrap();
@@ -128,7 +131,7 @@ async fn the_proxy_cuts_after_the_request_and_before_the_reply() {
     assert_eq!(proxy.replies_cut(), 1);
     assert_eq!(get(&redis, "wanted").await.as_deref(), Some("1"));
 
-    let mut client = open().await.unwrap();
+    let mut client = open(&proxy).await.unwrap();
     let () = client.set("wanted", "2").await.unwrap();
     proxy.cut().await;
     assert_eq!(proxy.connections(), 0);
@@ -161,7 +164,7 @@ async fn postgres_is_killed_and_keeps_what_it_committed() {
     assert_eq!(count().await, 1);
 
     let proxy = Proxy::start(server.port().address()).await;
-    let client = connect(&server.url_at(&proxy)).await.unwrap();
+    let client = connect(&at(&server.admin_url(), &proxy)).await.unwrap();
     proxy.cut_reply_to("INSERT INTO t").await;
     assert!(client.batch_execute("INSERT INTO t VALUES (3)").await.is_err());
     assert_eq!(count().await, 2);
@@ -175,8 +178,11 @@ async fn each_test_has_a_migrated_database_of_its_own() {
     two.client().await.batch_execute("SELECT FROM events").await.unwrap();
 
     let proxy = Proxy::start(address(&one.url())).await;
-    let through = connect(&one.url_at(&proxy)).await.unwrap();
+    let through = connect(&at(&one.admin_url(), &proxy)).await.unwrap();
     through.batch_execute("SELECT FROM only_here").await.unwrap();
+    let service = connect(&one.url_at(&proxy)).await.unwrap();
+    service.batch_execute("SELECT FROM events").await.unwrap();
+    assert!(service.batch_execute("SELECT FROM only_here").await.is_err());
 
     // Dropped while somebody is connected.
     let url = one.url();

@@ -27,10 +27,13 @@ const EVENT: &str = "rock";
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Ann's Confirm is held up by `hold`, Bob wants her seat all the time. Returns the outcome.
-async fn race(mut settings: Settings, repeats: bool, hold: impl AsyncFnOnce(&Session)) -> String {
+async fn race(
+    mut settings: Settings,
+    witness: Witness,
+    repeats: bool,
+    hold: impl AsyncFnOnce(&Session),
+) -> String {
     settings.engine.confirm_window = Duration::from_secs(1);
-    let witness =
-        Witness { redis_url: settings.redis_url.clone(), database_url: settings.database_url.clone() };
     let (a, b) = (Replica::start(settings.clone()).await, Replica::start(settings).await);
     a.open_event(EVENT, 40, SalesSettings::default()).await;
     let anns = a.reserve(EVENT, "ann", "r1", &[0, 1]).await.unwrap();
@@ -119,7 +122,7 @@ async fn a_row_lock_holds_a_commit_up_past_its_window() {
     // Within the first attempt to decide, while attempts follow each other, and after the last attempt.
     for (held_up, repeats) in [(1_300, false), (2_600, true), (5_500, false)] {
         let world = World::new().await;
-        let outcome = race(world.settings(), repeats, async |lock| {
+        let outcome = race(world.settings(), world.witness(), repeats, async |lock| {
             sleep(Duration::from_millis(held_up)).await;
             lock.batch_execute("COMMIT").await.unwrap();
         })
@@ -137,7 +140,8 @@ async fn a_stopped_backend_holds_a_commit_up_past_its_window() {
         let (world, server) = tokio::join!(World::new(), Server::start());
         let mut settings = world.settings();
         settings.database_url = server.url();
-        race(settings, true, async |lock| {
+        let witness = Witness { database_url: server.admin_url(), ..world.witness() };
+        race(settings, witness, true, async |lock| {
             // Not in the lock's transaction, which would see the same backends again and again.
             let looking = server.client().await;
             let mut backend = None;

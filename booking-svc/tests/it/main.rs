@@ -20,6 +20,7 @@ mod lost_memory;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod outage;
+mod privileges;
 mod race;
 mod repeat;
 mod roles;

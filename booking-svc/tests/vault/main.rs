@@ -1,4 +1,4 @@
-//! The vault against a real PostgreSQL: `TE_TEST_DATABASE_URL` names one, as a user that may create databases.
+//! The vault against a real PostgreSQL: `TE_TEST_DATABASE_URL` names one, as a superuser.
 //! Each test has a database of its own.
 
 mod decide;
@@ -6,5 +6,6 @@ mod epoch;
 mod events;
 mod mutants;
 mod outage;
+mod privileges;
 mod seats;
 mod support;

@@ -15,6 +15,7 @@ use booking_svc::{
     tasks::Tasks,
     vault::{self, Options, Vault},
 };
+use testkit::database::{OWNER, SERVICE, as_role, create_roles};
 
 const VARIABLE: &str = "TE_TEST_DATABASE_URL";
 
@@ -30,7 +31,7 @@ pub(crate) struct Db {
 /// Runs a test with a migrated database, and drops it.
 pub(crate) fn with_db<F: Future<Output = ()>>(test: impl FnOnce(Db) -> F) {
     with_empty_db(async |db| {
-        vault::migrate(&db.url).await.unwrap();
+        db.migrate().await.unwrap();
         test(db).await;
     });
 }
@@ -38,9 +39,8 @@ pub(crate) fn with_db<F: Future<Output = ()>>(test: impl FnOnce(Db) -> F) {
 /// Runs a test with an empty database, and drops it.
 pub(crate) fn with_empty_db(test: impl AsyncFnOnce(Db)) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let server = std::env::var(VARIABLE).unwrap_or_else(|_| {
-        panic!("set {VARIABLE} to a PostgreSQL whose user may create databases, or run ./dev test")
-    });
+    let server = std::env::var(VARIABLE)
+        .unwrap_or_else(|_| panic!("set {VARIABLE} to a PostgreSQL, as a superuser, or run ./dev test"));
     let name = format!("te_vault_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let db = Db {
         url: url_of(&server, &name),
@@ -49,10 +49,12 @@ pub(crate) fn with_empty_db(test: impl AsyncFnOnce(Db)) {
         tasks: Tasks::default(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let admin = |sql: String| async {
-        connect(&server, &Tasks::default()).await.batch_execute(&{ sql }).await.unwrap();
+    let admin = async |sql: String| {
+        let admin = connect(&server, &Tasks::default()).await;
+        create_roles(&admin).await;
+        admin.batch_execute(&sql).await.unwrap();
     };
-    runtime.block_on(admin(format!("CREATE DATABASE {name}")));
+    runtime.block_on(admin(format!("CREATE DATABASE {name} OWNER {OWNER}")));
     let tasks = db.tasks.clone();
     let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(db))));
     runtime.block_on(tasks.stop(Duration::from_secs(1)));
@@ -76,7 +78,7 @@ async fn connect(url: &str, tasks: &Tasks) -> Client {
 }
 
 impl Db {
-    /// A connection to do by hand what the vault never would.
+    /// A superuser's connection to do by hand what the vault never would.
     pub(crate) async fn raw(&self) -> Client {
         connect(&self.url, &self.tasks).await
     }
@@ -86,9 +88,19 @@ impl Db {
         connect(&self.server, &self.tasks).await
     }
 
-    /// A vault with few connections.
+    /// A connection as the service's role, or as the owner.
+    pub(crate) async fn raw_as(&self, role: &str) -> Client {
+        connect(&as_role(&self.url, role), &self.tasks).await
+    }
+
+    /// As an operator does it.
+    pub(crate) async fn migrate(&self) -> Result<Vec<String>, vault::Error> {
+        vault::migrate(&as_role(&self.url, OWNER), Some(SERVICE)).await
+    }
+
+    /// A vault with few connections, as the service's role.
     pub(crate) fn options(&self) -> Options {
-        Options { connections: 6, ..Options::new(&self.url) }
+        Options { connections: 6, ..Options::new(as_role(&self.url, SERVICE)) }
     }
 
     pub(crate) async fn vault(&self) -> Vault {

@@ -69,7 +69,7 @@ impl World {
 
     /// Who looks into both stores.
     pub(crate) fn witness(&self) -> Witness {
-        Witness { redis_url: self.redis.url(), database_url: self.database.url() }
+        Witness { redis_url: self.redis.admin_url(), database_url: self.database.admin_url() }
     }
 
     /// A replica with the default settings.

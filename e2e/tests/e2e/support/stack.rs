@@ -128,7 +128,7 @@ impl Stack {
 
     /// Looks into both stores.
     pub(crate) fn witness(&self) -> Witness {
-        Witness { redis_url: self.redis.url(), database_url: self.database.url() }
+        Witness { redis_url: self.redis.admin_url(), database_url: self.database.admin_url() }
     }
 }
 
