@@ -26,7 +26,7 @@ cmd_demo() {
     say
     say "page: $TE_DEV_GATEWAY/?event=$event"
     say
-    "$target/release/loadtest" demo --target "$TE_TARGETS" --event "$event" "$@"
+    as_owner "$target/release/loadtest" demo --target "$TE_TARGETS" --event "$event" "$@"
 }
 
 demo_exit() {
@@ -41,5 +41,5 @@ cmd_audit() {
     is_running || die "nothing is running: ./dev up"
     # shellcheck source=/dev/null
     source "$state/env"
-    "$target/release/loadtest" audit --event "$1"
+    as_owner "$target/release/loadtest" audit --event "$1"
 }

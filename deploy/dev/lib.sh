@@ -43,20 +43,22 @@ make_state() {
     [[ -O $state ]] || die "$state belongs to $(stat -c %U "$state"): run ./dev as that user, or remove it"
 }
 
-token_secret='' jwt_secret='' redis_password='' postgres_password=''
+token_secret='' jwt_secret='' redis_password='' redis_service_password='' postgres_password=''
+postgres_service_password=''
 
-# Sets these secrets of this .dev; they are made once.
+# Sets these secrets of this .dev; each is made once.
 load_secrets() {
     local file="$state/secrets" name
-    if [[ ! -s $file ]]; then
-        (
-            umask 077
-            for name in token_secret jwt_secret redis_password postgres_password; do
-                printf '%s=%s\n' "$name" "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')"
-            done >"$file.new"
-            mv "$file.new" "$file"
-        )
-    fi
+    (
+        umask 077
+        cat "$file" >"$file.new" 2>/dev/null || true
+        for name in token_secret jwt_secret redis_password redis_service_password postgres_password \
+            postgres_service_password; do
+            grep -q "^$name=" "$file.new" ||
+                printf '%s=%s\n' "$name" "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" >>"$file.new"
+        done
+        mv "$file.new" "$file"
+    )
     # shellcheck source=/dev/null
     source "$file"
 }

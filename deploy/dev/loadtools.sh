@@ -66,7 +66,7 @@ try_loadtools() {
         -O json -o "$out/confirm.json" "$address"
     node "$check" ghz "$out/confirm.json" "$confirms" OK
 
-    "$target/release/loadtest" audit --event "$TE_EVENT" || die "the audit found something"
+    as_owner "$target/release/loadtest" audit --event "$TE_EVENT" || die "the audit found something"
 }
 
 # run_tool NAME COMMAND...: in the background, because bash would handle a TERM only after a foreground command.

@@ -1,7 +1,9 @@
 # shellcheck shell=bash
-# A private Redis and a private PostgreSQL, on 127.0.0.1 only, each with a password.
+# A private Redis and a private PostgreSQL, on 127.0.0.1 only, each with a password for those who may do everything and
+# one for the service.
+: "${root:?}"
 
-# start_redis DIR PORT PASSWORD
+# start_redis DIR PORT PASSWORD SERVICE_PASSWORD
 start_redis() {
     mkdir -p "$1"
     chmod 700 "$1"
@@ -18,9 +20,17 @@ appendfsync everysec
 save ""
 maxmemory-policy noeviction
 CONF
+        redis_user te "$4" >>"$1/redis.conf"
     )
     start_child redis "$redis_server" "$1/redis.conf"
     await_child redis 60 redis_answers "$2" "$3"
+}
+
+# redis_user PREFIX PASSWORD: the line that makes the service's user.
+redis_user() {
+    local hash
+    hash=$(printf %s "$2" | sha256sum)
+    sed -e "s/PREFIX/$1/" -e "s/PASSWORD_SHA256/${hash%% *}/" "$root/deploy/redis/users.acl.template"
 }
 
 redis_answers() {
@@ -114,13 +124,16 @@ postgres_ready() {
     [[ ${lines[0]:-} == "$REPLY" && ${lines[7]:-} == ready* ]]
 }
 
-# create_database PORT SUPERUSER_PASSWORD: the role and the database of booking-svc, once.
+# create_database PORT SUPERUSER_PASSWORD SERVICE_PASSWORD: the database, its owner, and the role of booking-svc, once.
 create_database() {
-    PGPASSWORD=$2 PGCONNECT_TIMEOUT=10 timeout 60 "$pg_bin/psql" --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
+    PGPASSWORD=$2 SERVICE_PASSWORD=$3 PGCONNECT_TIMEOUT=10 timeout 60 "$pg_bin/psql" --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
         --host=127.0.0.1 --port="$1" --username=postgres --dbname=postgres >>"$log_dir/initdb.log" 2>&1 <<'SQL'
 \set password `printf %s "$PGPASSWORD"`
 SELECT format('CREATE ROLE ticketengine LOGIN PASSWORD %L', :'password')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ticketengine') \gexec
+\set password `printf %s "$SERVICE_PASSWORD"`
+SELECT format('CREATE ROLE ticketengine_service LOGIN PASSWORD %L', :'password')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ticketengine_service') \gexec
 SELECT 'CREATE DATABASE ticketengine OWNER ticketengine'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'ticketengine') \gexec
 SQL
@@ -135,9 +148,9 @@ stop_stores() {
 # Both, with the database, at these ports.
 start_stores() {
     step "starting Redis and PostgreSQL"
-    start_redis "$state/redis" "$1" "$redis_password"
+    start_redis "$state/redis" "$1" "$redis_password" "$redis_service_password"
     start_postgres "$state/postgres" "$2" "$postgres_password" max_connections=200
-    create_database "$2" "$postgres_password" || {
+    create_database "$2" "$postgres_password" "$postgres_service_password" || {
         show_log initdb
         die "PostgreSQL refused. Have the secrets in $state/secrets changed? Remove $state to start afresh"
     }

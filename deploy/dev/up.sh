@@ -149,8 +149,11 @@ write_env() {
     (
         umask 077
         cat >"$state/env.new" <<ENV
-export TE_REDIS_URL='redis://:$redis_password@127.0.0.1:$1/0'
-export TE_DATABASE_URL='postgres://ticketengine:$postgres_password@127.0.0.1:$2/ticketengine'
+export TE_REDIS_URL='redis://ticketengine:$redis_service_password@127.0.0.1:$1/0'
+export TE_DATABASE_URL='postgres://ticketengine_service:$postgres_service_password@127.0.0.1:$2/ticketengine'
+# For who looks after the stores: migrations, audits, the bench.
+export TE_DEV_REDIS_URL='redis://:$redis_password@127.0.0.1:$1/0'
+export TE_DEV_DATABASE_URL='postgres://ticketengine:$postgres_password@127.0.0.1:$2/ticketengine'
 export TE_KEY_PREFIX='te'
 # Stores that a developer stops and starts all day: nobody waits a minute for holds of before.
 export TE_QUARANTINE='${TE_QUARANTINE:-off}'
@@ -166,12 +169,19 @@ ENV
     mv "$state/env.new" "$state/env"
 }
 
-prepare_data() {
+# as_owner COMMAND...: on the stores as who may do more than the service.
+as_owner() { env TE_REDIS_URL="$TE_DEV_REDIS_URL" TE_DATABASE_URL="$TE_DEV_DATABASE_URL" "$@"; }
+
+migrate() {
     step "applying migrations"
-    run_booking_svc migrate migrate || {
+    TE_DATABASE_URL=$TE_DEV_DATABASE_URL run_booking_svc migrate migrate --service-role ticketengine_service || {
         show_log migrate
         die "booking-svc migrate failed"
     }
+}
+
+prepare_data() {
+    migrate
     step "loading the sample event 'theatre'"
     run_booking_svc theatre event load "$root/deploy/venues/theatre.json" --event-id theatre --open-sales || {
         show_log theatre
