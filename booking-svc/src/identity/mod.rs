@@ -113,7 +113,12 @@ impl Auth {
             Self::Off => return Ok(Caller::anybody()),
             Self::Jwt(verifier) => verifier,
         };
-        let header = headers.get(AUTHORIZATION).ok_or(Error::TokenMissing)?;
+        let mut all = headers.get_all(AUTHORIZATION).into_iter();
+        let header = all.next().ok_or(Error::TokenMissing)?;
+        if all.next().is_some() {
+            // Whoever stands in front may have looked at the other.
+            return Err(Error::TokenInvalid("there is more than one"));
+        }
         let text = header.to_str().map_err(|_| Error::TokenInvalid("it is not text"))?;
         match text.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => verifier.verify(token.trim()),
