@@ -79,13 +79,14 @@ impl Engine {
             return Ok(Recovered::Decided(Outcome::Booked(booking.clone())));
         }
         match (outcome, self.proof(claim)?) {
-            (Some(Outcome::Booked(_)), _) => Err(Error::ReservationNotFound(claim.id.clone())),
-            (Some(outcome), Some(_)) => Ok(Recovered::Decided(outcome)),
-            (None, Some(lost)) => self.adopt(lost, gate).await,
-            // It may be a hold that was lost: nobody can tell until the quarantine is over.
+            // It may be a hold that was lost: nobody can tell until the quarantine is over. Who is not its owner is not
+            // told either that somebody has booked it.
             (_, None) if claim.id.epoch < gate.epoch && !gate.quarantine.is_zero() => {
                 Err(Error::GateRebuilding { event: event.clone(), retry_after: gate.quarantine })
             }
+            (Some(Outcome::Booked(_)), _) => Err(Error::ReservationNotFound(claim.id.clone())),
+            (Some(outcome), Some(_)) => Ok(Recovered::Decided(outcome)),
+            (None, Some(lost)) => self.adopt(lost, gate).await,
             // Without a token nobody can tell whose it was.
             (Some(Outcome::Void(_)) | None, None) => Err(Error::ReservationNotFound(claim.id.clone())),
         }
