@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::{ArgAction, Args, Parser, Subcommand, builder::BoolishValueParser, error::ErrorKind};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -17,7 +18,7 @@ use crate::{
     config::{self, Config, DatabaseArgs, EngineSettings, JwtArgs, LogArgs, ServeArgs, StoreArgs},
     domain::{CustomerId, EventId, SalesSettings},
     identity::{Mint, Role},
-    migrate, serve,
+    limits, migrate, serve,
     telemetry::{self, Metrics},
     venue,
 };
@@ -195,9 +196,22 @@ async fn run_server(config: Config) -> Result<(), Failure> {
         }
         tracing::info!("stopping");
     };
+    raise_file_limit(&config);
     let address = config.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
     Ok(serve(config, listener, shutdown).await?)
+}
+
+/// A connection is a file: takes as many as the process may have, and says so where that is too few.
+fn raise_file_limit(config: &Config) {
+    let stores = config.stores.redis_connections + config.stores.database_connections;
+    let wanted = (config.grpc.connections_max + limits::FILES_SPARE) as u64 + u64::from(stores);
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let now = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+    if let Some(files) = now.current.filter(|files| *files < wanted) {
+        tracing::warn!(files, wanted, "the limit of open files is below TE_CONNECTIONS_MAX");
+    }
 }
 
 async fn load(args: LoadArgs) -> Result<(), Failure> {

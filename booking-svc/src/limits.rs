@@ -20,10 +20,20 @@ pub const SWEEP_EVERY_DEFAULT: Duration = Duration::from_millis(250);
 /// Between two comparisons of gate and vault.
 pub const RECONCILE_EVERY_DEFAULT: Duration = Duration::from_secs(30);
 
+/// Connections of clients at once; one more is closed. Each is an open file.
+pub const CLIENT_CONNECTIONS_MAX_DEFAULT: usize = 4_096;
+/// Open files beside the connections of clients and stores: listeners, pipes, settings.
+pub const FILES_SPARE: usize = 64;
 /// Calls under way at once, over all connections; more are shed.
 pub const CALLS_MAX_DEFAULT: usize = 4_096;
 /// Calls under way at once on one connection; more wait in the client.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
+/// Streams of one connection that its client may make the service reset by errors; then the connection ends.
+pub const ERROR_RESETS_MAX: usize = 1_024;
+/// Answers with a layout that are made, or not taken yet, at once: one of 100,000 seats is some MB. More wait for a place.
+pub const LAYOUTS_UNDER_WAY_MAX: usize = 32;
+/// Of them, those that are being made: it is long work, and calls that wait for a store must not wait for it.
+pub const LAYOUTS_MADE_MAX: usize = 2;
 /// Who watches seats at once, over all connections; more are refused. They take no places of calls.
 pub const WATCHERS_MAX_DEFAULT: usize = 4_096;
 /// Events whose seats are watched at once.
@@ -51,6 +61,12 @@ pub const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
 pub const HTTP2_PING_WAIT: Duration = Duration::from_secs(10);
 /// Idle time before the kernel probes a client.
 pub const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// A connection whose client has not begun HTTP/2, or TLS, by then is given up.
+pub const OPENING_WAIT: Duration = Duration::from_secs(5);
+/// A client of which nothing at all was heard for this long is gone.
+pub const SILENCE_MAX: Duration = Duration::from_secs(35);
+/// A map or a list that its client has not taken by then ends the connection.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// A TLS handshake that takes longer is given up.
 pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 /// Pause after a failed accept: without it a full file table keeps a core busy.
@@ -126,4 +142,7 @@ const _: () = assert!(before(READY_WAIT, READY_EVERY));
 const _: () = assert!(ACCESS_TOKEN_BYTES_MAX < HEADER_BYTES_MAX as usize);
 const _: () = assert!(BOOKING_REQUEST_BYTES_MAX < STREAM_WINDOW_BYTES as usize);
 const _: () = assert!(STREAM_WINDOW_BYTES < CONNECTION_WINDOW_BYTES);
+// Who lives has answered a ping by then.
+const _: () = assert!(HTTP2_PING_EVERY.as_secs() + HTTP2_PING_WAIT.as_secs() < SILENCE_MAX.as_secs());
+const _: () = assert!(before(OPENING_WAIT, SILENCE_MAX));
 const _: () = assert!(PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX);

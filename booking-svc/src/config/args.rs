@@ -43,6 +43,9 @@ pub struct ServeArgs {
     /// Clients must show a certificate of this CA (PEM).
     #[arg(long, env = "TE_TLS_CLIENT_CA")]
     pub tls_client_ca: Option<PathBuf>,
+    /// Connections of clients at once; one more is closed.
+    #[arg(long, env = "TE_CONNECTIONS_MAX", default_value_t = limits::CLIENT_CONNECTIONS_MAX_DEFAULT)]
+    pub connections_max: usize,
     /// Calls under way at once; more are refused with OVERLOADED.
     #[arg(long, env = "TE_CALLS_MAX", default_value_t = limits::CALLS_MAX_DEFAULT)]
     pub calls_max: usize,

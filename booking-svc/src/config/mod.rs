@@ -119,8 +119,12 @@ impl TryFrom<ServeArgs> for Config {
     fn try_from(args: ServeArgs) -> Result<Self, Error> {
         let auth = Arc::new(credentials::auth(&args)?);
         let tls = credentials::tls(&args)?;
-        if args.calls_max == 0 || args.calls_max > tokio::sync::Semaphore::MAX_PERMITS {
-            return Err(wrong("TE_CALLS_MAX", "must be at least 1"));
+        for (setting, places) in
+            [("TE_CONNECTIONS_MAX", args.connections_max), ("TE_CALLS_MAX", args.calls_max)]
+        {
+            if !(1..=tokio::sync::Semaphore::MAX_PERMITS).contains(&places) {
+                return Err(wrong(setting, "must be at least 1"));
+            }
         }
         if args.connection_age_max.is_some_and(|age| age < Duration::from_secs(1)) {
             return Err(wrong("TE_CONNECTION_AGE_MAX", "must be at least 1 s"));
@@ -133,6 +137,7 @@ impl TryFrom<ServeArgs> for Config {
             auth,
             grpc: grpc::Options {
                 tls,
+                connections_max: args.connections_max,
                 calls_max: args.calls_max,
                 connection_age_max: args.connection_age_max,
                 grace: args.grace,

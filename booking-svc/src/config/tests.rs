@@ -46,13 +46,14 @@ fn the_defaults_are_the_limits() {
     assert_eq!(config.engine.reconcile_every, Some(limits::RECONCILE_EVERY_DEFAULT));
     assert_eq!(config.engine.watchers_max, limits::WATCHERS_MAX_DEFAULT);
     assert_eq!(config.grpc.grace, limits::GRACE_DEFAULT);
+    assert_eq!(config.grpc.connections_max, limits::CLIENT_CONNECTIONS_MAX_DEFAULT);
     assert!(config.engine.quarantine && !config.stores.allow_unsafe_durability);
     assert!(config.grpc.tls.is_none() && config.grpc.connection_age_max.is_none());
 }
 
 #[test]
 fn a_wrong_setting_is_named() {
-    let table: [(&[(&str, &str)], &str); 21] = [
+    let table: [(&[(&str, &str)], &str); 22] = [
         (&[("--redis-url", "")], "TE_REDIS_URL is not set"),
         (&[("--redis-url", "http://x")], "TE_REDIS_URL must begin with redis://"),
         (&[("--database-url", "")], "TE_DATABASE_URL is not set"),
@@ -67,6 +68,7 @@ fn a_wrong_setting_is_named() {
         (&[("--key-prefix", "a{b}")], "TE_KEY_PREFIX must be"),
         (&[("--redis-connections", "0")], "TE_REDIS_CONNECTIONS must be between 1 and 1000"),
         (&[("--calls-max", "0")], "TE_CALLS_MAX must be at least 1"),
+        (&[("--connections-max", "0")], "TE_CONNECTIONS_MAX must be at least 1"),
         (&[("--decision-wait", "5s")], "TE_DECISION_WAIT must be"),
         (&[("--confirm-window", "800ms")], "TE_CONFIRM_WINDOW must be more than TE_DECISION_WAIT"),
         (&[("--sweep-every", "1s")], "TE_SWEEP_EVERY must be less than 1s"),

@@ -1,14 +1,16 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use seat_board::Position;
 use ticketengine::v1::{self, booking_service_server::BookingService};
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
-use super::{caller, convert, watch};
+use super::{answer::Place, caller, convert, watch};
 use crate::{
     booking::{Claim, Engine, Error, Owner},
-    domain::{EventId, ReservationId, SeatSet},
+    domain::{EventId, Layout, ReservationId, SeatSet},
     identity::{Caller, access},
+    limits,
 };
 
 /// Say that a call was sent before: gRPC libraries that retry by themselves set the first, callers the second.
@@ -19,6 +21,32 @@ pub(super) struct Booking {
     pub(super) engine: Engine,
     /// Streams end at this age, as connections do.
     pub(super) stream_age_max: Option<Duration>,
+    pub(super) layouts: Layouts,
+}
+
+/// Places of layouts, which are large. Who finds none waits as long as the call may take.
+pub(super) struct Layouts {
+    under_way: Arc<Semaphore>,
+    made: Semaphore,
+}
+
+impl Default for Layouts {
+    fn default() -> Self {
+        Self {
+            under_way: Arc::new(Semaphore::new(limits::LAYOUTS_UNDER_WAY_MAX)),
+            made: Semaphore::new(limits::LAYOUTS_MADE_MAX),
+        }
+    }
+}
+
+impl Layouts {
+    /// The layout as it goes over the wire, and the place to keep until it is there.
+    async fn make(&self, layout: &Layout) -> Result<(v1::Layout, Place), Error> {
+        // They are never closed.
+        let place = Arc::clone(&self.under_way).acquire_owned().await.map_err(|_| Error::Internal)?;
+        let _made = self.made.acquire().await.map_err(|_| Error::Internal)?;
+        Ok((convert::layout(layout), Place::new(place)))
+    }
 }
 
 /// A claim on a reservation that the caller holds and pays for himself, or for the customer that it names.
@@ -141,10 +169,17 @@ impl BookingService for Booking {
             if wire.states_only {
                 return Ok(None);
             }
-            self.engine.layout(&event).await.map(|layout| Some(convert::layout(&layout)))
+            self.engine.layout(&event).await.map(Some)
         };
         let (layout, states) = tokio::try_join!(layout, self.engine.seat_states(&event))?;
-        Ok(Response::new(v1::GetSeatMapResponse { layout, states: Some(convert::seat_states(&states)) }))
+        let states = Some(convert::seat_states(&states));
+        let Some(layout) = layout else {
+            return Ok(Response::new(v1::GetSeatMapResponse { layout: None, states }));
+        };
+        let (layout, place) = self.layouts.make(&layout).await?;
+        let mut answer = Response::new(v1::GetSeatMapResponse { layout: Some(layout), states });
+        answer.extensions_mut().insert(place);
+        Ok(answer)
     }
 
     type WatchSeatsStream = watch::Messages;

@@ -1,9 +1,6 @@
 //! The record of calls: one metric, and one log line where something is wrong.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use http::Response;
 use opentelemetry::{
@@ -15,7 +12,8 @@ use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tracing::{Level, debug, enabled, error, warn};
 
-use crate::{identity::Rpc, limits::OUTAGE_LOG_EVERY};
+use super::throttle::Throttle;
+use crate::identity::Rpc;
 
 /// Where calls are recorded.
 pub struct Calls {
@@ -112,37 +110,5 @@ impl<'a> Call<'a> {
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.calls.record(self.rpc, self.code, self.started.elapsed());
-    }
-}
-
-/// Lets one log line through per [`OUTAGE_LOG_EVERY`] and counts the others.
-#[derive(Default)]
-struct Throttle(Mutex<(Option<Instant>, u64)>);
-
-impl Throttle {
-    /// How many were silenced since the last that passed; `None` silences this one too.
-    fn pass(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, silenced) = &mut *state;
-        if last.is_some_and(|last| now < last + OUTAGE_LOG_EVERY) {
-            *silenced += 1;
-            return None;
-        }
-        *last = Some(now);
-        Some(std::mem::take(silenced))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_outage_is_one_line_a_second() {
-        let (throttle, start) = (Throttle::default(), Instant::now());
-        assert_eq!(throttle.pass(start), Some(0));
-        assert_eq!(throttle.pass(start), None);
-        assert_eq!(throttle.pass(start + OUTAGE_LOG_EVERY / 2), None);
-        assert_eq!(throttle.pass(start + OUTAGE_LOG_EVERY), Some(2));
     }
 }

@@ -12,19 +12,22 @@ use std::{
 
 use http::{Request, Response};
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 use tonic::{Status, body::Body};
 use tower::{Layer, Service, ServiceExt};
 
 use super::{
+    answer,
     calls::{Call, Calls},
+    connection::Line,
     deadline, status,
 };
 use crate::{
     booking::Error,
     identity::{Auth, Rpc, access},
+    tasks::Tasks,
 };
 
 /// Wraps all services of a server. One for the whole process: its places are shared by all connections.
@@ -34,18 +37,20 @@ pub struct FrontLayer(Arc<Front>);
 struct Front {
     auth: Arc<Auth>,
     /// One place a call under way. Nobody waits for one: a call that finds none is shed.
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// Of them, those for calls that are open to all: strangers can not crowd out customers.
-    open_places: Semaphore,
+    open_places: Arc<Semaphore>,
     calls: Arc<Calls>,
+    /// Of answers on their way. Each is stopped with its answer, so that nobody has to wait for them.
+    clocks: Tasks,
 }
 
 impl FrontLayer {
     /// Lets `calls_max` calls in at a time.
     pub fn new(auth: Arc<Auth>, calls_max: usize, calls: Arc<Calls>) -> Self {
-        let places = Semaphore::new(calls_max);
-        let open_places = Semaphore::new((calls_max / 2).max(1));
-        Self(Arc::new(Front { auth, places, open_places, calls }))
+        let places = |count| Arc::new(Semaphore::new(count));
+        let (places, open_places) = (places(calls_max), places((calls_max / 2).max(1)));
+        Self(Arc::new(Front { auth, places, open_places, calls, clocks: Tasks::default() }))
     }
 }
 
@@ -113,24 +118,29 @@ impl Front {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
         let open = access::roles(rpc).is_none();
-        let _open_place = if open && !rpc.is_health() { Some(place(&self.open_places)?) } else { None };
-        let _place = if rpc.is_health() { None } else { Some(place(&self.places)?) };
+        let open_place = if open && !rpc.is_health() { Some(place(&self.open_places)?) } else { None };
+        let any_place = if rpc.is_health() { None } else { Some(place(&self.places)?) };
         // Calls that are open to all do not look at tokens: a stale one must not stand in the way.
         if !open {
             let caller = self.auth.caller(request.headers())?;
             access::admit(rpc, &caller)?;
             request.extensions_mut().insert(caller);
         }
-        match inner.oneshot(request).await {
-            Ok(answer) => Ok(answer),
+        let line = request.extensions().get::<Line>().cloned().unwrap_or_default();
+        let answer = match inner.oneshot(request).await {
+            Ok(answer) => answer,
             Err(never) => match never {},
+        };
+        if !answer::may_be_large(rpc) {
+            return Ok(answer);
         }
+        Ok(answer::until_taken(answer, [open_place, any_place], line, &self.clocks))
     }
 }
 
-fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, Status> {
+fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
     let full = "the service is full; try again shortly";
-    places.try_acquire().map_err(|_| status::overloaded(full, "calls").status())
+    Arc::clone(places).try_acquire_owned().map_err(|_| status::overloaded(full, "calls").status())
 }
 
 /// A handler that panics is a bug, but its caller still hears an answer instead of a broken stream.

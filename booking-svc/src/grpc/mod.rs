@@ -1,13 +1,16 @@
 //! The gRPC server: wire types in, use cases, wire types out.
 
+mod answer;
 mod booking;
 mod calls;
+mod connection;
 mod convert;
 mod deadline;
 mod event;
 mod front;
 mod health;
 mod status;
+mod throttle;
 mod watch;
 
 pub use calls::Calls;
@@ -21,13 +24,16 @@ use ticketengine::v1::{
     booking_service_server::BookingServiceServer, event_service_server::EventServiceServer,
 };
 use tokio::net::TcpListener;
-use tokio_stream::StreamExt;
 use tonic::{
     Request, Status,
-    transport::{Server, ServerTlsConfig, server::TcpIncoming},
+    transport::{Server, ServerTlsConfig},
 };
 
-use self::{booking::Booking, event::Events, health::Health};
+use self::{
+    booking::{Booking, Layouts},
+    event::Events,
+    health::Health,
+};
 use crate::{
     booking::Engine,
     identity::{self, Auth, Caller},
@@ -40,6 +46,8 @@ use crate::{
 pub struct Options {
     /// Certificate, key and client CA; plain text where absent.
     pub tls: Option<ServerTlsConfig>,
+    /// Connections of clients at once.
+    pub connections_max: usize,
     /// Calls under way at once.
     pub calls_max: usize,
     /// Closes connections of this age, so that clients behind a plain load balancer spread again.
@@ -82,6 +90,7 @@ pub async fn serve(
     let booking = BookingServiceServer::new(Booking {
         engine: engine.clone(),
         stream_age_max: options.connection_age_max,
+        layouts: Layouts::default(),
     })
     .max_decoding_message_size(limits::BOOKING_REQUEST_BYTES_MAX);
     let events = EventServiceServer::new(Events { engine: engine.clone() })
@@ -104,7 +113,8 @@ pub async fn serve(
         engine.end_watches();
         draining.cancel();
     };
-    let serving = router.serve_with_incoming_shutdown(accept(listener), stop);
+    let incoming = connection::accept(listener, options.connections_max);
+    let serving = router.serve_with_incoming_shutdown(incoming, stop);
     let overdue = async {
         draining.cancelled().await;
         tokio::time::sleep(options.grace).await;
@@ -124,6 +134,8 @@ fn server(options: &Options) -> Result<Server, tonic::transport::Error> {
         .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(limits::STREAMS_PER_CONNECTION_MAX)
         .http2_max_header_list_size(limits::HEADER_BYTES_MAX)
+        // tonic 0.14 takes hyper's limit away where none is given.
+        .http2_max_local_error_reset_streams(Some(limits::ERROR_RESETS_MAX))
         .http2_keepalive_interval(Some(limits::HTTP2_PING_EVERY))
         .http2_keepalive_timeout(Some(limits::HTTP2_PING_WAIT));
     if let Some(age) = options.connection_age_max {
@@ -134,18 +146,6 @@ fn server(options: &Options) -> Result<Server, tonic::transport::Error> {
         Some(tls) => server.tls_config(tls.clone().timeout(limits::TLS_HANDSHAKE_WAIT)),
         None => Ok(server),
     }
-}
-
-/// Connections as they come, with the socket options that tonic leaves alone when it does not bind by itself.
-fn accept(listener: TcpListener) -> impl tokio_stream::Stream<Item = std::io::Result<tokio::net::TcpStream>> {
-    TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(limits::TCP_KEEPALIVE)).then(
-        |accepted| async {
-            if accepted.is_err() {
-                tokio::time::sleep(limits::ACCEPT_RETRY).await;
-            }
-            accepted
-        },
-    )
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

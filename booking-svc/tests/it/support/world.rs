@@ -19,7 +19,10 @@ pub(crate) use testkit::{
 };
 use ticketengine::v1::ListEventsRequest;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
-use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{
+    metadata::{Ascii, MetadataValue},
+    transport::ServerTlsConfig,
+};
 
 use super::{database::Database, redis::Redis, wait_until, witness::Witness};
 
@@ -29,7 +32,10 @@ pub(crate) struct Settings {
     pub(crate) engine: EngineSettings,
     pub(crate) redis_url: String,
     pub(crate) database_url: String,
+    pub(crate) connections_max: usize,
     pub(crate) calls_max: usize,
+    pub(crate) tls: Option<ServerTlsConfig>,
+    pub(crate) auth: Arc<Auth>,
 }
 
 /// Private stores, with no replica yet.
@@ -63,7 +69,10 @@ impl World {
             },
             redis_url: self.redis.url(),
             database_url: self.database.url(),
+            connections_max: limits::CLIENT_CONNECTIONS_MAX_DEFAULT,
             calls_max: limits::CALLS_MAX_DEFAULT,
+            tls: None,
+            auth: by_secret(),
         }
     }
 
@@ -93,7 +102,8 @@ impl Replica {
     pub(crate) async fn start(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let trust = Trust { issuer: JWT_ISSUER.into(), audience: JWT_AUDIENCE.into() };
+        // Over TLS it answers none of our clients.
+        let tls = settings.tls.is_some();
         let secret = |text: &str| text.parse::<Secret>().unwrap();
         let config = Config {
             listen: address,
@@ -107,9 +117,10 @@ impl Replica {
                 allow_unsafe_durability: false,
             },
             engine: settings.engine,
-            auth: Arc::new(Auth::Jwt(Box::new(Verifier::new(&trust, Some(JWT_SECRET.as_bytes()), None)))),
+            auth: settings.auth,
             grpc: grpc::Options {
-                tls: None,
+                tls: settings.tls,
+                connections_max: settings.connections_max,
                 calls_max: settings.calls_max,
                 connection_age_max: None,
                 grace: Duration::from_secs(5),
@@ -126,6 +137,9 @@ impl Replica {
         });
         let caller = Caller::new(&address.to_string());
         let replica = Self { caller, stop: Some(stop), served };
+        if tls {
+            return replica;
+        }
         wait_until("a replica answers", super::STORE_LIMIT, async || {
             replica.events().list_events(ListEventsRequest::default()).await.is_ok()
         })
@@ -151,6 +165,12 @@ impl Deref for Replica {
     fn deref(&self) -> &Caller {
         &self.caller
     }
+}
+
+/// The tests' own tokens are good.
+fn by_secret() -> Arc<Auth> {
+    let trust = Trust { issuer: JWT_ISSUER.into(), audience: JWT_AUDIENCE.into() };
+    Arc::new(Auth::Jwt(Box::new(Verifier::new(&trust, Some(JWT_SECRET.as_bytes()), None))))
 }
 
 /// The value of an `authorization` header.
