@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 /// What a call could have changed: Redis's keys with their sizes and the gate's version, and the vault's rows.
-async fn everything(world: &World) -> String {
+pub(crate) async fn everything(world: &World) -> String {
     let mut redis = world.redis.client().await;
     let mut all = String::new();
     let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut redis).await.unwrap();
@@ -33,7 +33,7 @@ async fn everything(world: &World) -> String {
 }
 
 /// A house without loops that write by themselves.
-async fn quiet() -> (World, Replica) {
+pub(crate) async fn quiet() -> (World, Replica) {
     let world = World::new().await;
     let mut settings = world.settings();
     (settings.engine.sweep_every, settings.engine.reconcile_every) = (None, None);

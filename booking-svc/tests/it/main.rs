@@ -12,6 +12,7 @@ mod first;
 mod gate;
 mod held_commit;
 mod holds;
+mod hostile;
 mod killed_postgres;
 mod late;
 mod lost_in_load;
