@@ -51,6 +51,25 @@ async fn what_comes_right_behind_the_request_is_not_lost() {
 }
 
 #[tokio::test]
+async fn compression_is_not_agreed_to_and_what_is_compressed_is_not_inflated() {
+    let stand_in = StandIn::start();
+    let gateway = Gateway::of(&stand_in, &[]).await;
+    let request = format!(
+        "GET {SEATS} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-extensions: permessage-deflate; client_max_window_bits, x-webkit-deflate-frame\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    // A deflated "{}", marked as such by the first reserved bit, under a mask of zeros.
+    let mut stream = gateway.send(&[request.as_bytes(), b"\xc1\x84\0\0\0\0\xab\xae\x05\0"].concat()).await;
+    let mut read = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut read)).await.expect("still open").unwrap();
+    let head = String::from_utf8_lossy(&read).to_lowercase();
+    assert!(head.starts_with("http/1.1 101 ") && !head.contains("sec-websocket-extensions"), "{head}");
+    // Close, code 1002.
+    assert!(read.windows(4).any(|bytes| matches!(bytes, [0x88, _, 0x03, 0xea])), "{read:?}");
+}
+
+#[tokio::test]
 async fn a_socket_of_a_section_sees_its_seats_change() {
     let stand_in = StandIn::start();
     let gateway = Gateway::of(&stand_in, &[]).await;
