@@ -16,7 +16,7 @@ pub(crate) struct Step {
     version: u64,
     seats: Box<[u32]>,
     /// A seat that changed and changed back is not named: of no use to who is at a version in between.
-    by_difference: bool,
+    net: bool,
 }
 
 impl Step {
@@ -28,18 +28,18 @@ impl Step {
             (&changes.blocked, SeatState::Blocked),
         ];
         let seats = lists.into_iter().flat_map(|(seats, state)| seats.iter().map(move |seat| (*seat, state)));
-        Self::of(changes.after_version, changes.version, seats.collect())
+        Self { net: changes.net, ..Self::of(changes.after_version, changes.version, seats.collect()) }
     }
 
     /// From the states of one version to those of another.
     pub(crate) fn difference(after: u64, version: u64, seats: Vec<(u32, SeatState)>) -> Self {
-        Self { by_difference: true, ..Self::of(after, version, seats) }
+        Self { net: true, ..Self::of(after, version, seats) }
     }
 
     fn of(after: u64, version: u64, seats: Vec<(u32, SeatState)>) -> Self {
         // A seat too high for the number is too high for any event, and is refused as such.
         let seats = seats.into_iter().map(|(seat, state)| seat.saturating_mul(4) | state as u32).collect();
-        Self { after, version, seats, by_difference: false }
+        Self { after, version, seats, net: false }
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -52,7 +52,7 @@ impl Step {
 
     /// Whether it tells all that who has `version` lacks of it.
     fn continues(&self, version: u64) -> bool {
-        if self.by_difference { self.after == version } else { self.after <= version }
+        if self.net { self.after == version } else { self.after <= version }
     }
 
     fn weight(&self) -> usize {
@@ -95,20 +95,24 @@ impl Ring {
         if !self.steps.get(first)?.continues(version) {
             return None;
         }
-        let steps = self.steps.range(first..);
-        Some(Merged(steps.flat_map(Step::seats).collect()))
+        let steps = || self.steps.range(first..);
+        Some(Merged { seats: steps().flat_map(Step::seats).collect(), net: steps().any(|step| step.net) })
     }
 }
 
 /// The last state of each seat, by seat.
 #[derive(Clone, Debug)]
-pub(crate) struct Merged(BTreeMap<u32, SeatState>);
+pub(crate) struct Merged {
+    seats: BTreeMap<u32, SeatState>,
+    net: bool,
+}
 
 impl Merged {
     pub(crate) fn into_changes(self, known: Position, version: u64) -> SeatChanges {
         let Position { epoch, version: after_version } = known;
-        let mut changes = SeatChanges { epoch, after_version, version, ..SeatChanges::default() };
-        for (seat, state) in self.0 {
+        let mut changes =
+            SeatChanges { epoch, after_version, version, net: self.net, ..SeatChanges::default() };
+        for (seat, state) in self.seats {
             let list = match state {
                 SeatState::Free => &mut changes.free,
                 SeatState::Held => &mut changes.held,

@@ -60,7 +60,13 @@ fn a_version_within_a_difference_of_snapshots_gets_a_snapshot() {
     board.restore(snapshot(1, 9, &[0])).unwrap();
     board.apply(&held(1, 9, 10, &[3])).unwrap();
     assert_eq!(board.since(at(1, 7)), Missing::Snapshot);
-    assert_eq!(board.since(at(1, 5)), Missing::Changes(held(1, 5, 10, &[3])));
+    let net = SeatChanges { net: true, ..held(1, 5, 10, &[3]) };
+    assert_eq!(board.since(at(1, 5)), Missing::Changes(net.clone()));
+    // Nor does it help who asks a board that was told of it.
+    let mut other = Board::new(snapshot(1, 5, &[0]), 100);
+    other.apply(&net).unwrap();
+    assert_eq!(other.since(at(1, 7)), Missing::Snapshot);
+    assert_eq!(other.since(at(1, 5)), Missing::Changes(net));
     assert_eq!(board.since(at(1, 9)), Missing::Changes(held(1, 9, 10, &[3])));
 }
 
@@ -119,7 +125,7 @@ proptest! {
                 let of = |wanted| last.iter().filter(|(_, s)| **s == wanted).map(|(seat, _)| *seat).collect();
                 let changes = SeatChanges {
                     epoch: 1, after_version: after, version: after + 1,
-                    free: of(0), held: of(1), sold: of(2), blocked: of(3),
+                    free: of(0), held: of(1), sold: of(2), blocked: of(3), net: false,
                 };
                 board.apply(&changes).unwrap();
             }

@@ -88,7 +88,16 @@ pub fn text(text: &str) -> Frame {
             Frame::Snapshot(SeatStates { epoch, version, packed: pack(&states) })
         }
         Text::Changes(Changes { epoch, after_version, version, free, held, sold, blocked }) => {
-            Frame::Changes(SeatChanges { epoch, after_version, version, free, held, sold, blocked })
+            Frame::Changes(SeatChanges {
+                epoch,
+                after_version,
+                version,
+                free,
+                held,
+                sold,
+                blocked,
+                net: false,
+            })
         }
         Text::Heartbeat(heartbeat) => Frame::Heartbeat(heartbeat),
         Text::Goodbye { code, reason, retry_after_ms } => {

@@ -226,6 +226,7 @@ impl Reader {
                 held: list("held"),
                 sold: list("sold"),
                 blocked: list("blocked"),
+                net: false,
             }),
             _ => {
                 Message::Heartbeat(ticketengine::v1::SeatsHeartbeat { epoch, version, ..Default::default() })

@@ -89,6 +89,7 @@ impl View {
             held: watched(&changes.held),
             sold: watched(&changes.sold),
             blocked: watched(&changes.blocked),
+            net: changes.net,
         }
     }
 

@@ -164,6 +164,7 @@ fn shared(json: &Value) -> Shared {
             held: seats("held"),
             sold: seats("sold"),
             blocked: seats("blocked"),
+            net: false,
         }),
         "heartbeat" => Shared::Heartbeat(SeatsHeartbeat {
             epoch,
