@@ -2,14 +2,15 @@
 
 use super::{
     Findings, Rule,
-    lives::{FOREVER, Life, Lives, Us, began, ended, epoch_of, ms, sorted, span},
+    life::Life,
+    lives::{FOREVER, Lives, Us, began, ended, epoch_of, ms, sorted, span},
     rule,
 };
 use crate::history::{Answer, Asked, Call, GateClock, Reservation, State};
 
 pub(super) const SAME_ANSWER: Rule = rule("same_answer", "G2");
 
-/// Within an epoch an ended reservation is remembered at least so long: far less than the 10 minutes that are promised.
+/// A request is remembered at least so long: far less than the 10 minutes that are promised.
 const REMEMBERED_US: Us = 60_000_000;
 /// How far apart the bounds of a gate's clock are that was never set.
 const STEADY_US: Us = 50_000;
@@ -17,6 +18,7 @@ const STEADY_US: Us = 50_000;
 pub(super) fn check(lives: &Lives, findings: &mut Findings) {
     for (wish, attempts) in &lives.wishes {
         one_reservation(wish.1, attempts, lives, findings);
+        own_is_found(wish.1, attempts, lives, findings);
     }
     for life in lives.by_id.values() {
         own_answers(life, findings);
@@ -38,16 +40,34 @@ fn one_reservation(request: &str, attempts: &[&Call], lives: &Lives, findings: &
     for pair in found.windows(2) {
         let (first, second) = (pair[0], pair[1]);
         let (_, by) = lives.granted(second);
-        let same_epoch = epoch_of(first.id) == epoch_of(second.id);
+        let remembered = ended_first(first).saturating_add(REMEMBERED_US);
         // A gate that has lost its memory has forgotten requests, too; but not while the first still had its seats.
-        let forgotten = if same_epoch {
-            ended_first(first).saturating_add(REMEMBERED_US)
-        } else {
-            lives.sure_until(first)
-        };
-        if by <= forgotten {
+        let same_epoch = epoch_of(first.id) == epoch_of(second.id);
+        let until = if same_epoch { remembered } else { remembered.min(lives.sure_until(first)) };
+        if by <= until {
             let (one, other, by) = (first.id, second.id, ms(by));
             let what = format!("request {request} made {one}, and {other} until {by}");
+            findings.found(SAME_ANSWER, what);
+        }
+    }
+}
+
+/// Who has the seats and asks for them again is told so, and not that they are taken.
+fn own_is_found(request: &str, attempts: &[&Call], lives: &Lives, findings: &mut Findings) {
+    let Some(life) = attempts.iter().find_map(|call| match &call.answer {
+        Answer::Reservation(reservation) => lives.by_id.get(&*reservation.id),
+        _ => None,
+    }) else {
+        return;
+    };
+    // A booking that was made meanwhile is found by its id: the gate may have forgotten the request.
+    let until = lives.sure_until(life).min(life.confirm_from().unwrap_or(FOREVER));
+    let from = ended_first(life);
+    for call in attempts.iter().filter(|call| began(call) > from && ended(call) < until) {
+        findings.looked(SAME_ANSWER);
+        if let Answer::Refused(refusal) = &call.answer {
+            let (id, why, span) = (life.id, &refusal.reason, span(call));
+            let what = format!("request {request} has {id}, asked again, and was told {why} {span}");
             findings.found(SAME_ANSWER, what);
         }
     }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Findings, Rule,
-    lives::{FOREVER, Life, Lives, Us, ended, ms, sorted, span},
+    life::Life,
+    lives::{FOREVER, Lives, Us, ended, ms, sorted, span},
     rule,
 };
 use crate::history::{Answer, Asked, Decision, History, Rest};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     Findings, Rule,
-    lives::{Life, Lives, Us, began, ended, ms, span},
+    life::Life,
+    lives::{Lives, Us, began, ended, ms, span},
     rule,
 };
 use crate::history::{Asked, Call, History, Recovery, Rules, State};

@@ -6,6 +6,7 @@
 mod answers;
 mod bookings;
 mod holds;
+mod life;
 mod lives;
 mod refusals;
 mod search;
@@ -52,7 +53,7 @@ const fn rule(name: &'static str, promise: &'static str) -> Rule {
 }
 
 /// Everything that is checked.
-const RULES: [Rule; 23] = [
+const RULES: [Rule; 24] = [
     bookings::SOLD_ONCE,
     bookings::CONFIRMS_KEPT,
     bookings::ASKED_FOR,
@@ -66,6 +67,7 @@ const RULES: [Rule; 23] = [
     holds::FREE_AGAIN,
     holds::RECOVERS,
     watchers::SEE_ALL,
+    watchers::AGREE,
     watchers::CONVERGE,
     watchers::STORES_AGREE,
     seats::LINEARIZABLE,

@@ -2,7 +2,8 @@
 
 use super::{
     Findings, Rule,
-    lives::{Life, Lives, is_end, span},
+    life::Life,
+    lives::{Lives, is_end, span},
     rule,
 };
 use crate::history::{Answer, Asked, Call, History, State};

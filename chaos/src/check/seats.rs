@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     Findings, Rule,
-    lives::{FOREVER, Life, Lives, Us, began, ended, epoch_of, ms, span},
+    life::Life,
+    lives::{FOREVER, Lives, Us, began, ended, epoch_of, ms, span},
     rule,
     search::{self, Found, Op, State, What, perhaps, sure},
 };

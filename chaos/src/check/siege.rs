@@ -116,18 +116,15 @@ impl<'a> Raises<'a> {
     /// What decides under an epoch that was left behind writes nothing.
     fn fence(&self, id: &str, decides: &[Decide], row: Option<&Decision>, findings: &mut Findings) {
         findings.looked(EPOCH);
-        let could = |decide: &&Decide| {
-            !matches!(decide.act.heard, Heard::Stale | Heard::Busy | Heard::Error(_))
-                && !self.is_stale(decide.epoch, decide.act)
-        };
+        let wrote =
+            |decide: &Decide| matches!(decide.act.heard, Heard::Booked | Heard::Void | Heard::Unknown);
+        let late = |decide: &Decide| self.is_stale(decide.epoch, decide.act);
+        let could = |decide: &&Decide| wrote(decide) && !late(decide);
         if let Some(row) = row {
-            let by_own = decides.iter().filter(could).any(|decide| decide.epoch == row.epoch);
-            let late = decides.iter().find(|decide| decide.epoch == row.epoch && !could(decide));
-            if let Some(late) = late.filter(|_| !by_own) {
-                return findings.found(
-                    EPOCH,
-                    format!("{id} was decided under a stale epoch, at rest {row:?}: {}", text(late.act)),
-                );
+            let own = || decides.iter().filter(|decide| decide.epoch == row.epoch && wrote(decide));
+            if own().next().is_some() && own().all(late) {
+                return findings
+                    .found(EPOCH, format!("{id} was decided under a stale epoch, at rest {row:?}"));
             }
         }
         for decide in decides.iter().filter(|decide| matches!(decide.act.heard, Heard::Booked | Heard::Void))

@@ -1,6 +1,6 @@
 //! A watcher sees every change in its order, and ends with the truth.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use seat_board::{PackedStates, Position, SeatState};
 
@@ -8,13 +8,15 @@ use super::{Findings, Rule, rule};
 use crate::history::{History, Rest, Rules, Seen, Sight, Watcher};
 
 pub(super) const SEE_ALL: Rule = rule("watchers_see_all", "G6");
+pub(super) const AGREE: Rule = rule("watchers_agree", "G6");
 pub(super) const CONVERGE: Rule = rule("watchers_converge", "G6");
 pub(super) const STORES_AGREE: Rule = rule("stores_agree", "G3");
 
 pub(super) fn check(history: &History, findings: &mut Findings) {
     let (rules, rest) = (&history.rules, &history.rest);
+    let mut told = Told::new();
     for watcher in &history.watchers {
-        let view = follow(watcher, findings);
+        let view = follow(watcher, &mut told, findings);
         converges(watcher, &view, rules, rest, findings);
     }
     map_is_true(rules, rest, findings);
@@ -36,7 +38,10 @@ struct View {
     lost: bool,
 }
 
-fn follow(watcher: &Watcher, findings: &mut Findings) -> View {
+/// The checksum of the states at a position, and who was the first to have them.
+type Told<'a> = BTreeMap<Position, (u32, &'a str)>;
+
+fn follow<'a>(watcher: &'a Watcher, told: &mut Told<'a>, findings: &mut Findings) -> View {
     let mut view = View::default();
     for Seen { at_us, what } in &watcher.seen {
         findings.looked(SEE_ALL);
@@ -44,6 +49,13 @@ fn follow(watcher: &Watcher, findings: &mut Findings) -> View {
             let (name, at) = (&watcher.name, at_us / 1_000);
             findings.found(SEE_ALL, format!("{name} at {at} ms: {why}"));
             view.lost = !matches!(what, Sight::Snapshot { .. });
+        } else if let Some((at, checksum)) = view.claim(what) {
+            findings.looked(AGREE);
+            let (first, name) = *told.entry(at).or_insert((checksum, &watcher.name));
+            if first != checksum && name != watcher.name {
+                let what = format!("{name} and {} have different seats at {at:?}", watcher.name);
+                findings.found(AGREE, what);
+            }
         }
     }
     view
@@ -74,6 +86,19 @@ impl View {
             }
         }
         Ok(())
+    }
+
+    /// A position has one state, whoever tells of it.
+    fn claim(&self, sight: &Sight) -> Option<(Position, u32)> {
+        match sight {
+            Sight::Heartbeat { epoch, version, checksum, .. } => {
+                Some((Position { epoch: *epoch, version: *version }, *checksum))
+            }
+            Sight::Snapshot { .. } | Sight::Changes { .. } => {
+                Some((self.at?, self.states.as_ref()?.checksum()))
+            }
+            Sight::Opened { .. } | Sight::Closed => None,
+        }
     }
 
     /// A snapshot replaces everything. A stream may begin before what its watcher has, but it never goes back.

@@ -1,6 +1,7 @@
 //! Each check fires where it has to, alone, and nowhere else.
 
 mod calls;
+mod funnel;
 mod search;
 mod simulated;
 mod views;
