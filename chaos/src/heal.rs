@@ -179,7 +179,7 @@ pub(crate) async fn begin_siege(system: &System, event: &str) -> Arc<siege::Fiel
 }
 
 fn siege_url(system: &System) -> String {
-    let url = system.postgres.url();
+    let url = system.postgres.admin_url();
     let (server, _) = url.rsplit_once('/').expect("a database's URL ends with its name");
     format!("{server}/{SIEGE_DATABASE}")
 }
@@ -187,7 +187,7 @@ fn siege_url(system: &System) -> String {
 /// A copy of the migrated database, with what a mutant changed in it.
 pub(crate) async fn make_siege_database(postgres: &testkit::postgres::Server) {
     let create = format!("CREATE DATABASE {SIEGE_DATABASE} TEMPLATE ticketengine");
-    let url = postgres.url();
+    let url = postgres.admin_url();
     let (server, _) = url.rsplit_once('/').expect("a database's URL ends with its name");
     let admin = connect(&format!("{server}/postgres")).await.expect("a new PostgreSQL answers");
     // Whoever was connected to the template a moment ago may not be gone yet.

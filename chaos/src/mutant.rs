@@ -53,7 +53,7 @@ pub(crate) const ALL: &[Mutant] = &[
         &[Kind::ReplicaKilled, Kind::AllReplicasKilled, Kind::PostgresKilled],
     ),
     mutant("replay-ignored", Stands::Service, &[]),
-    mutant("no-freeze", Stands::Service, &[Kind::RedisFlushed, Kind::RedisEmpty, Kind::RedisRestarted]),
+    mutant("no-freeze", Stands::Service, &[Kind::EpochsRaised]),
     mutant("gap-ignored", Stands::Gateway, &[Kind::StreamLossy]),
 ];
 

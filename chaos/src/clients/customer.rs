@@ -67,8 +67,8 @@ impl Shopper<'_> {
         let (Answer::Reservation(reservation), Some(token)) = (heard.answer, heard.token) else { return };
         let mut hold = Hold { id: reservation.id, token };
         if self.random.random_bool(0.1) {
-            // A repeat long after the answer: the same reservation.
-            self.insist(&asked, "").await;
+            // A repeat after the answer: the same reservation.
+            self.repeat(&asked).await;
         }
         match self.random.random_range(0..100) {
             0..35 => self.confirm_and_maybe_cancel(&hold).await,
@@ -82,6 +82,12 @@ impl Shopper<'_> {
             78..86 => self.regret(&hold).await,
             _ => self.look(&hold).await, // And walks away.
         }
+    }
+
+    async fn repeat(&mut self, asked: &Asked) {
+        let replica = self.random.random_range(0..self.caller.replicas.len());
+        let way = Way { replica, token: "", is_repeat: true, patience: PATIENCE };
+        self.caller.attempt(asked, way).await;
     }
 
     fn wish(&mut self) -> Vec<u32> {

@@ -86,6 +86,8 @@ kinds! {
     PostgresRestarted "postgres restarted" at Postgres for 0 to 1 ms;
     /// Started again with a clock that is some seconds wrong.
     PostgresClock "postgres' clock wrong" at Postgres for 0 to 1 ms;
+    /// By hand, as after a backup was put back: again and again, under a gate that is warm.
+    EpochsRaised "epochs raised by hand" at Postgres for 800 to 2000 ms;
     PostgresDiskFull "postgres' disk full" at Postgres for 1000 to 2500 ms;
     RedisCut "network to redis cut" at AnyLinks for 0 to 1500 ms;
     RedisDelayed "network to redis slow" at AnyLinks for 1000 to 4000 ms;

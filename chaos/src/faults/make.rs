@@ -20,6 +20,8 @@ const COMMITS_WAIT: Duration = Duration::from_millis(300);
 const TRUNCATED_BYTES_MAX: u64 = 60_000;
 /// A clock is wrong by at most so much, either way.
 const CLOCK_WRONG_MS: i64 = 3_000;
+/// Between two raises of an epoch: long enough for a rebuild.
+const RAISE_EVERY: Duration = Duration::from_millis(150);
 /// Each way; most are far shorter. The longest are longer than the confirm window.
 const DELAY_MAX: Duration = Duration::from_millis(1_600);
 /// Between two replies that are cut off.
@@ -87,7 +89,7 @@ async fn strike(system: &System, fault: &Planned, event: &str) -> bool {
     let lasts = fault.lasts;
     match fault.targets[0] {
         Target::Redis => return strike_redis(system, fault).await,
-        Target::Postgres => return strike_postgres(system, fault).await,
+        Target::Postgres => return strike_postgres(system, fault, event).await,
         Target::Replica(index) => return strike_replica(system, fault, index).await,
         Target::Gateway(index) => {
             let gateway = &system.gateways[index];
@@ -141,16 +143,16 @@ async fn strike_redis(system: &System, fault: &Planned) -> bool {
     true
 }
 
-async fn strike_postgres(system: &System, fault: &Planned) -> bool {
+async fn strike_postgres(system: &System, fault: &Planned, event: &str) -> bool {
     let postgres = &system.postgres;
     match fault.kind {
         Kind::PostgresKilledAtCommit => {
-            commits_wait_for(&postgres.url(), "nobody").await;
+            commits_wait_for(&postgres.admin_url(), "nobody").await;
             sleep(COMMITS_WAIT).await;
             postgres.kill().await;
             sleep(fault.lasts).await;
             postgres.restart().await;
-            commits_wait_for(&postgres.url(), "").await;
+            commits_wait_for(&postgres.admin_url(), "").await;
         }
         Kind::PostgresKilled => {
             postgres.kill().await;
@@ -158,6 +160,7 @@ async fn strike_postgres(system: &System, fault: &Planned) -> bool {
             postgres.restart().await;
         }
         Kind::PostgresRestarted => postgres.restart().await,
+        Kind::EpochsRaised => raise_epochs(&postgres.admin_url(), event, fault.lasts).await,
         Kind::PostgresClock => {
             if !system.skew.is_there() {
                 return false;
@@ -173,7 +176,7 @@ async fn strike_postgres(system: &System, fault: &Planned) -> bool {
             sleep(fault.lasts).await;
             system.postgres_disk.relieve();
             // It ends by itself where its log can not be written.
-            if !postgres.runs() || connect(&postgres.url()).await.is_none() {
+            if !postgres.runs() || connect(&postgres.admin_url()).await.is_none() {
                 postgres.restart().await;
             }
         }
@@ -184,6 +187,16 @@ async fn strike_postgres(system: &System, fault: &Planned) -> bool {
         }
     }
     true
+}
+
+async fn raise_epochs(url: &str, event: &str, lasts: Duration) {
+    let end = Instant::now() + lasts;
+    while Instant::now() < end {
+        if let Some(session) = connect(url).await {
+            let _ = session.query("SELECT vault_raise_epoch($1, 0)", &[&event]).await;
+        }
+        sleep(RAISE_EVERY).await;
+    }
 }
 
 /// Commits wait for a standby of this name; for none where it is empty. Those that wait are on the disk already: who is

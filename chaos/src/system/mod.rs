@@ -140,7 +140,7 @@ impl System {
 
     /// Looks into both stores.
     pub(crate) fn witness(&self) -> Witness {
-        Witness { redis_url: self.redis.url(), database_url: self.postgres.url() }
+        Witness { redis_url: self.redis.admin_url(), database_url: self.postgres.admin_url() }
     }
 
     /// Undoes every fault: networks pass, disks have room, whoever stands still or has ended runs.
@@ -157,7 +157,7 @@ impl System {
         if !self.postgres.runs() {
             self.postgres.restart().await;
         }
-        commits_wait_for(&self.postgres.url(), "").await;
+        commits_wait_for(&self.postgres.admin_url(), "").await;
         if !self.redis.runs() {
             self.redis.restart().await;
         }
