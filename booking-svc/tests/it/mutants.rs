@@ -39,11 +39,11 @@ async fn begin(guard: &str, settings: SalesSettings) -> (World, Witness, Doomed)
 }
 
 /// A Confirm that stands before the vault for as long as the test lasts, in a process with all its guards.
-async fn begun(world: &World, held: &Held) -> (Replica, Stall) {
+async fn begun(world: &World, held: &Held, window: Duration) -> (Replica, Stall) {
     let stall = Stall::at(Step::ConfirmBegun);
     let mut settings = world.settings().with_hook(stall.hook());
     (settings.engine.sweep_every, settings.engine.reconcile_every) = (None, None);
-    settings.engine.confirm_window = Duration::from_secs(1);
+    settings.engine.confirm_window = window;
     settings.engine.decision_wait = Duration::from_millis(200);
     let slow = Replica::start(settings).await;
     slow.confirm(held, "pay").await.unwrap_err();
@@ -106,7 +106,7 @@ async fn a_repeated_cancel_takes_the_next_owners_seat() {
 async fn a_sweeper_that_reads_frees_what_is_not_decided() {
     let (world, witness, mutant) = begin("sweeper-reads", SalesSettings::default()).await;
     let held = mutant.replica.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
-    let (_slow, stall) = begun(&world, &held).await;
+    let (_slow, stall) = begun(&world, &held, Duration::from_secs(1)).await;
     is_free(&mutant, 1).await;
     assert_eq!(witness.outcome(&held.id()).await, None);
     stall.resume();
@@ -118,10 +118,12 @@ async fn a_sweeper_that_reads_frees_what_is_not_decided() {
 async fn a_begun_confirm_is_freed_by_time() {
     let (world, witness, mutant) = begin("confirming-freed-by-time", hold_ttl(Duration::from_secs(3))).await;
     let held = mutant.replica.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
-    let _begun = begun(&world, &held).await;
-    is_free(&mutant, 1).await;
+    let _begun = begun(&world, &held, Duration::from_secs(60)).await;
+    wait_until("another has the seat", STORE_LIMIT, async || {
+        mutant.replica.reserve(EVENT, "bob", "r1", &[1]).await.is_ok()
+    })
+    .await;
     assert_eq!(witness.outcome(&held.id()).await, None);
-    mutant.replica.reserve(EVENT, "bob", "r1", &[1]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
