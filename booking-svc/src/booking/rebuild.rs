@@ -217,17 +217,15 @@ impl Engine {
     async fn undecided(&self, survivors: &mut Survivors) -> Result<Vec<Reservation>, Attempt> {
         let now = survivors.now;
         let mut kept = std::mem::take(&mut survivors.reservations);
-        for hold in &mut kept {
-            if hold.state == ReservationState::Held && hold.deadline <= now {
-                hold.state = ReservationState::Expired;
-            }
-        }
         let live: Vec<ReservationId> =
             kept.iter().filter(|hold| hold.state.owns_seats()).map(|hold| hold.id.clone()).collect();
         let outcomes = self.0.vault.outcomes(&live).await?;
         for hold in kept.iter_mut().filter(|hold| hold.state.owns_seats()) {
+            // The vault before the clock: a hold past its deadline may have been confirmed after Redis wrote this down.
             if let Some(outcome) = outcomes.get(&hold.id) {
                 hold.state = outcome.state();
+            } else if hold.state == ReservationState::Held && hold.deadline <= now {
+                hold.state = ReservationState::Expired;
             }
         }
         // What is booked comes from the vault; a survivor that says so without it is older news.

@@ -52,6 +52,11 @@ impl Image {
             taken.insert(*seat);
             image.set(*seat, SeatState::Blocked, "B".into());
         }
+        // What ended comes first, and is written over by what has seats: after a loss two may be of one request, and an old
+        // file may say of a booking that it ended.
+        for ended in built.survivors.iter().filter(|survivor| !survivor.state.owns_seats()) {
+            image.remember(ended, &forget);
+        }
         for booking in built.booked {
             *counts.entry(&booking.customer).or_default() += booking.seats.len();
             for seat in booking.seats.iter() {
@@ -61,26 +66,22 @@ impl Image {
             // A late repeat of its Reserve finds the booking, not free seats.
             image.remember(&booking.reservation(), &forget);
         }
-        for survivor in built.survivors {
-            if survivor.state.owns_seats() {
-                let unknown = survivor.seats.last().0 >= built.event.seat_count;
-                if unknown || survivor.seats.iter().any(|seat| taken.contains(&seat)) {
-                    tracing::warn!(id = %survivor.id, unknown, "a surviving hold gives way: a seat of it is taken");
-                    continue;
-                }
-                *counts.entry(&survivor.customer).or_default() += survivor.seats.len();
-                let id = survivor.id.suffix();
-                for seat in survivor.seats.iter() {
-                    taken.insert(seat);
-                    let value = format!("{} {} {id}", record::letter(survivor.state), survivor.deadline);
-                    image.set(seat, SeatState::Held, value);
-                }
-                let confirming = survivor.state == ReservationState::Confirming;
-                let due = if confirming { built.undecided_due } else { survivor.deadline };
-                image.remember(survivor, &due.to_string());
-            } else {
-                image.remember(survivor, &forget);
+        for survivor in built.survivors.iter().filter(|survivor| survivor.state.owns_seats()) {
+            let unknown = survivor.seats.last().0 >= built.event.seat_count;
+            if unknown || survivor.seats.iter().any(|seat| taken.contains(&seat)) {
+                tracing::warn!(id = %survivor.id, unknown, "a surviving hold gives way: a seat of it is taken");
+                continue;
             }
+            *counts.entry(&survivor.customer).or_default() += survivor.seats.len();
+            let id = survivor.id.suffix();
+            for seat in survivor.seats.iter() {
+                taken.insert(seat);
+                let value = format!("{} {} {id}", record::letter(survivor.state), survivor.deadline);
+                image.set(seat, SeatState::Held, value);
+            }
+            let confirming = survivor.state == ReservationState::Confirming;
+            let due = if confirming { built.undecided_due } else { survivor.deadline };
+            image.remember(survivor, &due.to_string());
         }
         image.customers.extend(counts.iter().map(|(customer, n)| (customer.to_string(), n.to_string())));
         image
@@ -129,5 +130,78 @@ impl Image {
         self.reservations.push((id.clone(), record::write(reservation)));
         self.requests.push((format!("{} {}", reservation.request, reservation.customer), id.clone()));
         self.expiry.push((due.into(), id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Booking, Epoch, Event, SalesSettings, SeatSet, UnixMs};
+
+    fn reservation(id: &str, state: ReservationState) -> Reservation {
+        Reservation {
+            id: id.parse().unwrap(),
+            customer: "ann".parse().unwrap(),
+            request: "r1".parse().unwrap(),
+            seats: SeatSet::new([1]).unwrap(),
+            state,
+            deadline: UnixMs(60_000),
+            extend_limit: UnixMs(300_000),
+        }
+    }
+
+    fn image(booked: &[Booking], survivors: &[Reservation]) -> Image {
+        let event = Event {
+            id: "rock".parse().unwrap(),
+            name: String::new(),
+            venue_name: String::new(),
+            currency: "EUR".into(),
+            price_categories: Vec::new(),
+            seat_count: 4,
+            settings: SalesSettings::default(),
+            sales_open: true,
+            revision: 1,
+            epoch: Epoch(3),
+            created_at: UnixMs(0),
+            updated_at: UnixMs(0),
+        };
+        let built = Built {
+            epoch: Epoch(3),
+            event: &event,
+            booked,
+            blocked: &[],
+            survivors,
+            quarantine: Duration::ZERO,
+            quarantine_until: UnixMs(0),
+            undecided_due: UnixMs(0),
+            now: UnixMs(0),
+        };
+        Image::of(&built, 600_000)
+    }
+
+    /// The reservation that the request of all of them leads to. Redis keeps the last of each field.
+    fn found(booked: &[Booking], survivors: &[Reservation]) -> String {
+        image(booked, survivors).requests.into_iter().collect::<HashMap<_, _>>()["r1 ann"].clone()
+    }
+
+    #[test]
+    fn a_request_leads_to_what_has_seats_and_not_to_what_ended() {
+        let ended = reservation("rock.1.1", ReservationState::Released);
+        let held = reservation("rock.2.1", ReservationState::Held);
+        assert_eq!(found(&[], &[ended.clone(), held.clone()]), "2.1");
+        assert_eq!(found(&[], &[held.clone(), ended.clone()]), "2.1");
+        let booking = Booking {
+            id: held.id,
+            customer: held.customer,
+            request: held.request,
+            seats: held.seats,
+            payment: "pay".parse().unwrap(),
+            booked_at: UnixMs(0),
+            cancelled_at: None,
+        };
+        assert_eq!(found(std::slice::from_ref(&booking), &[ended]), "2.1");
+        let expired = reservation("rock.2.1", ReservationState::Expired);
+        let built = image(&[booking], &[expired]).reservations.into_iter().collect::<HashMap<_, _>>();
+        assert!(built["2.1"].starts_with("B "), "{built:?}");
     }
 }

@@ -100,6 +100,27 @@ async fn a_newcomer_waits_until_lost_holds_have_ended() {
     witness.agree(EVENT).await;
 }
 
+/// Redis wrote the hold down, and comes back with that after the deadline; in between it was confirmed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_booking_that_redis_remembers_as_a_hold_does_not_read_as_expired() {
+    let ttl = Duration::from_secs(2);
+    let (world, witness, replica) = begin(hold_ttl(ttl)).await;
+    let held = replica.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
+    let copy = world.redis.save_copy().await;
+    replica.confirm(&held, "pay").await.unwrap();
+    tokio::time::sleep(ttl).await;
+    world.redis.restore_copy(&copy).await;
+    rebuilt(&replica, &witness).await;
+
+    let known = until_definite(async || replica.reservation(&held).await).await.unwrap();
+    assert_eq!(known.state(), ReservationState::Booked);
+    let again = until_definite(async || replica.reserve(EVENT, "ann", "r1", &[1]).await).await;
+    assert_eq!(again.unwrap().id(), held.id());
+    let release = until_definite(async || replica.release(&held).await).await;
+    assert_eq!(reason(&release.unwrap_err()), "ALREADY_BOOKED");
+    witness.agree(EVENT).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_quarantine_an_event_opens_at_once() {
     let world = World::new().await;
