@@ -33,7 +33,7 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "sweeper-reads",
         Stands::Service,
-        &[Kind::ReplicaStalled, Kind::PostgresPaused, Kind::PostgresBlackHole, Kind::PostgresDelayed],
+        &[Kind::ReplicaStalled, Kind::PostgresBlackHole, Kind::PostgresDelayed],
     ),
     mutant(
         "confirming-freed-by-time",
@@ -46,7 +46,7 @@ pub(crate) const ALL: &[Mutant] = &[
         Stands::Service,
         &[Kind::RedisTruncated, Kind::RedisEmpty, Kind::RedisFlushed],
     ),
-    mutant("log-outside-script", Stands::Service, &[Kind::ReplicaKilled, Kind::RedisCut]),
+    mutant("log-outside-script", Stands::Service, &[Kind::ReplicaKilled, Kind::RedisCut, Kind::RedisDelayed]),
     mutant(
         "acknowledged-before-commit",
         Stands::Service,

@@ -78,8 +78,9 @@ impl Shopper<'_> {
                 self.extend(&mut hold).await;
                 self.confirm_and_maybe_cancel(&hold).await;
             }
-            72..78 => self.confirm_late(&hold).await,
-            78..86 => self.regret(&hold).await,
+            72..77 => self.confirm_late(&hold).await,
+            77..84 => self.regret(&hold).await,
+            84..91 => self.confirm_and_vanish(&hold).await,
             _ => self.look(&hold).await, // And walks away.
         }
     }
@@ -124,6 +125,14 @@ impl Shopper<'_> {
 
     async fn release(&mut self, hold: &Hold) {
         self.insist(&Asked::Release { reservation: hold.id.clone() }, &hold.token).await;
+    }
+
+    /// Asks once, and is never heard of again.
+    async fn confirm_and_vanish(&mut self, hold: &Hold) {
+        let asked = Asked::Confirm { reservation: hold.id.clone(), payment: format!("pay-{}", hold.id) };
+        let replica = self.random.random_range(0..self.caller.replicas.len());
+        let patience = jitter(self.random, HANG_UP * 10);
+        self.caller.attempt(&asked, Way { replica, token: &hold.token, is_repeat: false, patience }).await;
     }
 
     /// Gives the hold back and then wants it after all.

@@ -14,17 +14,21 @@ const BOOKED_SEATS: &str =
 const BLOCKED: &str = "SELECT seat_id FROM blocked_seats WHERE event_id = $1 ORDER BY seat_id";
 
 /// Everything about an event. Both stores answer.
-pub(crate) async fn read(witness: &Witness, event: &str, differences: Vec<String>) -> Rest {
+pub(crate) async fn read(witness: &Witness, event: &str, mut differences: Vec<String>) -> Rest {
     let vault = connect(&witness.database_url).await.unwrap();
     let epoch: i64 =
         vault.query_one("SELECT epoch FROM events WHERE event_id = $1", &[&event]).await.unwrap().get(0);
     let blocked = vault.query(BLOCKED, &[&event]).await.unwrap();
     let seats: HashMap<String, String> = witness.ask(&["HGETALL", &witness.key(event, "seats").await]).await;
     let gate_map: Vec<u8> = witness.ask(&["GET", &witness.key(event, "map").await]).await;
+    let gate_version = seats.get("v").and_then(|version| version.parse().ok()).unwrap_or(0);
+    let log: Vec<(String, Vec<String>)> =
+        witness.ask(&["XRANGE", &witness.key(event, "log").await, "-", "+"]).await;
+    differences.extend(holes(&log, gate_version));
     Rest {
         vault_epoch: epoch as u64,
         gate_epoch: witness.epoch(event).await,
-        gate_version: seats.get("v").and_then(|version| version.parse().ok()).unwrap_or(0),
+        gate_version,
         decisions: decisions(witness, event).await,
         booked_seats: booked_seats(witness, event).await,
         blocked: blocked.iter().map(|row| row.get::<_, i32>(0) as u32).collect(),
@@ -35,6 +39,18 @@ pub(crate) async fn read(witness: &Witness, event: &str, differences: Vec<String
         gate_map,
         differences,
     }
+}
+
+/// Each version of an epoch has its entry in the change log. It is shorter than what is trimmed.
+fn holes(log: &[(String, Vec<String>)], gate_version: u64) -> Option<String> {
+    let version = |id: &str| id.split('-').next().and_then(|version| version.parse::<u64>().ok());
+    let versions: Vec<u64> = log.iter().filter_map(|(id, _)| version(id)).collect();
+    let first = *versions.first()?;
+    let whole = versions.iter().copied().eq(first..=gate_version);
+    (!whole).then(|| {
+        let lacking: Vec<u64> = (first..=gate_version).filter(|at| !versions.contains(at)).collect();
+        format!("the change log from {first} to {gate_version} lacks {lacking:?}")
+    })
 }
 
 /// The rows of an event's decided reservations.
