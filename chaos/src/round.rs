@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use testkit::{calls::Caller as Organiser, witness::Witness};
+use testkit::{calls::Caller as Organiser, program::Program, witness::Witness};
 use ticketengine::v1::{BlockSeatsRequest, SalesSettings, UnblockSeatsRequest};
 use tokio::{
     task::JoinSet,
@@ -83,6 +83,7 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
     let witness = siege_witness(&siege);
     let mut calls = std::mem::take(&mut *round.calls.lock().unwrap());
     calls.sort_by_key(|call| call.ended_us);
+    let acts = std::mem::take(&mut *round.acts.lock().unwrap());
     History {
         rules: rules(&plan.name),
         gate_clock: clock::widest(first, last),
@@ -95,7 +96,7 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
         recovery: Recovery { healed_us, served, reclaimed, load_ended_us },
         rest,
         siege: Siege {
-            acts: std::mem::take(&mut *round.acts.lock().unwrap()),
+            acts,
             booked_seats: rest::booked_seats(&witness, &siege.event).await,
             decisions: rest::decisions(&witness, &siege.event).await,
         },
@@ -163,7 +164,7 @@ fn start_watchers(system: &System, round: &Round, watching: &mut JoinSet<()>) ->
         let diary = diary(format!("stream from replica {replica}"));
         watching.spawn(streams::run(round.clone(), diary, through_links(system), replica));
     }
-    let gateways: Vec<String> = system.gateways.iter().map(|gateway| gateway.address()).collect();
+    let gateways: Vec<String> = system.gateways.iter().map(Program::address).collect();
     for first in 0..gateways.len() {
         let mut order = gateways.clone();
         order.rotate_left(first);

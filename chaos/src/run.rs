@@ -42,7 +42,7 @@ pub(crate) async fn run(options: &Run) -> bool {
         if options.rounds.map_or(began.elapsed() >= limit, |rounds| done == rounds) {
             break;
         }
-        if done % ROUNDS_PER_ERA == 0 {
+        if done.is_multiple_of(ROUNDS_PER_ERA) {
             drop(era.take());
             era = Some(rounds.start().await);
         }

@@ -102,7 +102,7 @@ impl<S> Connection<S> {
 
     fn heard(&mut self, bytes: usize) {
         self.opening_bytes_left = self.opening_bytes_left.saturating_sub(bytes);
-        if self.opening_bytes_left == 0 {
+        if bytes > 0 && self.opening_bytes_left == 0 {
             self.since = Instant::now();
         }
     }

@@ -29,7 +29,7 @@ async fn drip(mut client: DuplexStream, bytes: usize, every: Duration) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,7 @@ async fn a_line_can_be_cut() {
     let cut = async {
         sleep(Duration::from_secs(1)).await;
         line.cut();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let (kind, after) = tokio::select! {
         ended = ended(&mut connection) => ended,

@@ -122,7 +122,7 @@ fn same_booking(life: &Life, findings: &mut Findings) {
     let revived = life.bookings().find(|(call, booking)| !booking.cancelled && began(call) > since);
     let at_rest = life.decision.is_some_and(|decision| decision.booked && !decision.cancelled);
     if revived.is_some() || at_rest {
-        let told = revived.map(|(call, _)| span(call)).unwrap_or_else(|| "at rest".to_owned());
+        let told = revived.map_or_else(|| "at rest".to_owned(), |(call, _)| span(call));
         let what = format!("{} was cancelled at {}, and is not {told}", life.id, ms(since));
         findings.found(SAME_ANSWER, what);
     }

@@ -43,7 +43,7 @@ async fn drip(address: &str, bytes: &[u8]) -> Duration {
             }
             sleep(DRIP_EVERY).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let mut rest = Vec::new();
     let ended = async {
@@ -113,7 +113,7 @@ async fn headers_that_drip_for_ever_are_given_up() {
             while writer.write_all(b"x").await.is_ok() {
                 sleep(DRIP_EVERY).await;
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let ended = async {
             tokio::select! {
