@@ -53,7 +53,7 @@ async fn execute(command: cli::Command) -> bool {
         cli::Command::Check { history } => run::check_file(&history),
         cli::Command::Schedule { seed, round } => {
             let faults = faults::schedule::of_round(seed, round, faults::Kind::ALL);
-            println!("{}", faults::make::describe(&faults));
+            println!("{}", faults::schedule::describe(&faults));
             true
         }
     }

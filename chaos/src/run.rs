@@ -13,8 +13,8 @@ use crate::{
     cli::Run,
     faults::{
         Kind,
-        make::{describe, not_possible},
-        schedule,
+        make::not_possible,
+        schedule::{self, describe},
     },
     history::History,
     report::Report,

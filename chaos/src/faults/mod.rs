@@ -2,6 +2,9 @@
 
 pub(crate) mod kind;
 pub(crate) mod make;
+mod network;
+mod programs;
 pub(crate) mod schedule;
+pub(crate) mod stores;
 
 pub(crate) use kind::Kind;

@@ -69,6 +69,20 @@ fn targets(kind: Kind, random: &mut StdRng) -> Vec<Target> {
     }
 }
 
+/// Shows a schedule.
+pub(crate) fn describe(planned: &[Planned]) -> String {
+    let line = |fault: &Planned| {
+        format!(
+            "{:>5} ms for {:>4} ms  {} {:?}",
+            fault.at.as_millis(),
+            fault.lasts.as_millis(),
+            fault.kind.name(),
+            fault.targets
+        )
+    };
+    planned.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

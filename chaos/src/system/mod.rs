@@ -24,7 +24,7 @@ use testkit::{
 };
 
 use crate::{
-    faults::make::commits_wait_for,
+    faults::stores::commits_wait_for,
     heal,
     hop::Hop,
     mutant::{Mutant, Stands},

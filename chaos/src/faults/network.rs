@@ -1,0 +1,62 @@
+//! Faults of the networks of a replica.
+
+use std::time::Duration;
+
+use testkit::proxy::Proxy;
+use tokio::time::{Instant, sleep};
+
+use super::{Kind, schedule::Planned};
+use crate::system::Links;
+
+/// Each way; most are far shorter. The longest are longer than the confirm window.
+const DELAY_MAX: Duration = Duration::from_millis(1_600);
+/// Between two replies that are cut off.
+const CUT_EVERY: Duration = Duration::from_millis(120);
+
+pub(super) async fn strike(links: &Links, fault: &Planned, event: &str) {
+    let lasts = fault.lasts;
+    match fault.kind {
+        Kind::RedisCut => cut(&links.redis, lasts).await,
+        Kind::RedisDelayed => delay(&links.redis, fault).await,
+        Kind::RedisBlackHole => black_hole(&links.redis, lasts).await,
+        Kind::RedisReplyCut => cut_replies(&links.redis, lasts, event).await,
+        Kind::PostgresCut => cut(&links.postgres, lasts).await,
+        Kind::PostgresDelayed => delay(&links.postgres, fault).await,
+        Kind::PostgresBlackHole => black_hole(&links.postgres, lasts).await,
+        Kind::PostgresReplyCut => cut_replies(&links.postgres, lasts, event).await,
+        Kind::ClientsCut => cut(&links.clients, lasts).await,
+        Kind::ClientsBlackHole => black_hole(&links.clients, lasts).await,
+        Kind::ClientsReplyCut => cut_replies(&links.clients, lasts, event).await,
+        Kind::GatewaysBlackHole => black_hole(&links.gateways, lasts).await,
+        _ => cut(&links.gateways, lasts).await,
+    }
+}
+
+async fn cut(proxy: &Proxy, lasts: Duration) {
+    proxy.refuse().await;
+    sleep(lasts).await;
+    proxy.pass().await;
+}
+
+async fn delay(proxy: &Proxy, fault: &Planned) {
+    let share = (fault.dice % 100) as f64 / 100.0;
+    proxy.delay(DELAY_MAX.mul_f64(share.powi(2))).await;
+    sleep(fault.lasts).await;
+    proxy.pass().await;
+}
+
+async fn black_hole(proxy: &Proxy, lasts: Duration) {
+    proxy.black_hole().await;
+    sleep(lasts).await;
+    proxy.pass().await;
+}
+
+/// One request after the other is served and its reply lost.
+async fn cut_replies(proxy: &Proxy, lasts: Duration, event: &str) {
+    let end = Instant::now() + lasts;
+    while Instant::now() < end {
+        proxy.cut_reply_to(event).await;
+        sleep(CUT_EVERY).await;
+    }
+    proxy.pass().await;
+}
