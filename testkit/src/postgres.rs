@@ -247,6 +247,17 @@ pub async fn connect(url: &str) -> Option<Session> {
     Some(Session { client, _driver: driver })
 }
 
+/// Connects to a server that runs, however busy the machine is.
+pub async fn reach(url: &str) -> Session {
+    let mut session = None;
+    let reached = holds_within(STORE_LIMIT, async || {
+        session = connect(url).await;
+        session.is_some()
+    });
+    assert!(reached.await, "PostgreSQL does not answer");
+    session.unwrap()
+}
+
 /// The host and port of a database's URL, for a proxy in front of it.
 pub fn address(url: &str) -> String {
     let url = Url::parse(url).unwrap();

@@ -62,11 +62,17 @@ impl Process {
 
     /// `signal` asks it to end; it gets [`STORE_LIMIT`] for it.
     pub async fn stop(mut self, signal: Signal) {
-        self.signal(signal);
+        // One that has ended by itself has no number any more.
+        if self.runs() {
+            self.signal(signal);
+        }
         assert!(holds_within(STORE_LIMIT, async || !self.runs()).await, "a store did not stop when asked");
     }
 
     fn kill_now(&mut self) -> Vec<Pid> {
+        if !self.runs() {
+            return Vec::new();
+        }
         // Stopped first, or a parent would see its children die and begin to recover.
         self.signal(Signal::STOP);
         let children = self.signal_children(Signal::KILL);

@@ -147,8 +147,12 @@ async fn accept(shared: Arc<Shared>, address: SocketAddr) {
             tokio::select! {
                 _ = mode.wait_for(|mode| *mode == Mode::Refuse) => break,
                 client = listener.accept() => {
+                    // Without a file for it, say: the client is gone again.
+                    let Ok((client, _)) = client else { continue };
                     shared.open.fetch_add(1, Ordering::SeqCst);
-                    connections.spawn(connection(shared.clone(), client.unwrap().0));
+                    // From here on it sees each cut, whenever its task begins.
+                    let cuts = shared.cuts.subscribe();
+                    connections.spawn(connection(shared.clone(), client, cuts));
                 }
                 Some(_) = connections.join_next() => {}
             }
@@ -158,8 +162,7 @@ async fn accept(shared: Arc<Shared>, address: SocketAddr) {
     }
 }
 
-async fn connection(shared: Arc<Shared>, client: TcpStream) {
-    let mut cuts = shared.cuts.subscribe();
+async fn connection(shared: Arc<Shared>, client: TcpStream, mut cuts: watch::Receiver<u32>) {
     tokio::select! {
         _ = cuts.changed() => {}
         () = forward(&shared, client) => {}

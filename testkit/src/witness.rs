@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use redis::{FromRedisValue, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, FromRedisValue, aio::MultiplexedConnection};
 
-use crate::{STORE_LIMIT, holds_within, postgres::connect};
+use crate::{STORE_LIMIT, holds_within, postgres::reach};
 
 /// Reads both stores of a test.
 #[derive(Clone)]
@@ -20,14 +20,14 @@ impl Witness {
     pub async fn outcome(&self, reservation: &str) -> Option<String> {
         let sql = "SELECT CASE WHEN cancelled_at IS NULL THEN outcome ELSE 'cancelled' END
                      FROM bookings WHERE reservation_id = $1";
-        let vault = connect(&self.database_url).await.unwrap();
+        let vault = reach(&self.database_url).await;
         vault.query_opt(sql, &[&reservation]).await.unwrap().map(|row| row.get(0))
     }
 
     /// Who has a seat booked, by the vault.
     pub async fn owners(&self, event: &str) -> HashMap<i32, String> {
         let sql = "SELECT seat_id, reservation_id FROM booked_seats WHERE event_id = $1 AND active";
-        let vault = connect(&self.database_url).await.unwrap();
+        let vault = reach(&self.database_url).await;
         let rows = vault.query(sql, &[&event]).await.unwrap();
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
@@ -64,7 +64,7 @@ impl Witness {
     /// What does not fit: between the stores, and within the gate. Seats that leaked are among it.
     pub async fn differences(&self, event: &str) -> Vec<String> {
         let mut found = Vec::new();
-        let vault = connect(&self.database_url).await.unwrap();
+        let vault = reach(&self.database_url).await;
         let row =
             vault.query_one("SELECT epoch, seat_count FROM events WHERE event_id = $1", &[&event]).await;
         let (epoch, seat_count): (i64, i32) = row.map(|row| (row.get(0), row.get(1))).unwrap();
@@ -96,10 +96,11 @@ impl Witness {
         for row in vault.query(sql, &[&event]).await.unwrap() {
             *counts.entry(row.get(0)).or_default() += row.get::<_, i32>(1) as usize;
         }
+        let expiry = self.key(event, "expiry").await;
+        let due: HashMap<String, String> = self.ask(&["ZRANGE", &expiry, "0", "-1", "WITHSCORES"]).await;
         for (id, record) in records.iter().filter(|(id, _)| !id.is_empty()) {
             let fields: Vec<&str> = record.splitn(6, ' ').collect();
-            let due: Option<f64> = self.ask(&["ZSCORE", &self.key(event, "expiry").await, id]).await;
-            if due.is_none() {
+            if !due.contains_key(id) {
                 found.push(format!("nobody will look after reservation {id}: {record}"));
             }
             match fields[0] {
@@ -137,7 +138,11 @@ impl Witness {
     /// A command to Redis.
     pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let client = redis::Client::open(self.redis_url.as_str()).unwrap();
-        let mut connection: MultiplexedConnection = client.get_multiplexed_async_connection().await.unwrap();
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(STORE_LIMIT))
+            .set_response_timeout(Some(STORE_LIMIT));
+        let mut connection: MultiplexedConnection =
+            client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
         redis::cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await.unwrap()
     }
 }
