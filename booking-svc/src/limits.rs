@@ -32,6 +32,8 @@ pub const STREAMS_PER_CONNECTION_MAX: u32 = 1_024;
 pub const ERROR_RESETS_MAX: usize = 1_024;
 /// Answers with a layout that are made, or not taken yet, at once: one of 100,000 seats is some MB. More wait for a place.
 pub const LAYOUTS_UNDER_WAY_MAX: usize = 32;
+/// How long a call waits for such a place; then it is shed.
+pub const LAYOUT_PLACE_WAIT: Duration = Duration::from_secs(1);
 /// Of them, those that are being made: it is long work, and calls that wait for a store must not wait for it.
 pub const LAYOUTS_MADE_MAX: usize = 2;
 /// Who watches seats at once, over all connections; more are refused. They take no places of calls.

@@ -170,7 +170,10 @@ ENV
 }
 
 # as_owner COMMAND...: on the stores as who may do more than the service.
-as_owner() { env TE_REDIS_URL="$TE_DEV_REDIS_URL" TE_DATABASE_URL="$TE_DEV_DATABASE_URL" "$@"; }
+as_owner() {
+    [[ -n ${TE_DEV_REDIS_URL:-} ]] || die "what runs here was started by an older ./dev: stop it, and ./dev up again"
+    env TE_REDIS_URL="$TE_DEV_REDIS_URL" TE_DATABASE_URL="$TE_DEV_DATABASE_URL" "$@"
+}
 
 migrate() {
     step "applying migrations"

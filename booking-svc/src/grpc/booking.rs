@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use seat_board::Position;
 use ticketengine::v1::{self, booking_service_server::BookingService};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use tonic::{Request, Response, Status};
 
 use super::{answer::Place, caller, convert, watch};
@@ -24,7 +24,7 @@ pub(super) struct Booking {
     pub(super) layouts: Layouts,
 }
 
-/// Places of layouts, which are large. Who finds none waits as long as the call may take.
+/// Places of layouts, which are large. Who finds none within [`limits::LAYOUT_PLACE_WAIT`] is told to come back.
 pub(super) struct Layouts {
     under_way: Arc<Semaphore>,
     made: Semaphore,
@@ -42,8 +42,9 @@ impl Default for Layouts {
 impl Layouts {
     /// The layout as it goes over the wire, and the place to keep until it is there.
     async fn make(&self, layout: &Layout) -> Result<(v1::Layout, Place), Error> {
+        let place = timeout(limits::LAYOUT_PLACE_WAIT, Arc::clone(&self.under_way).acquire_owned()).await;
         // They are never closed.
-        let place = Arc::clone(&self.under_way).acquire_owned().await.map_err(|_| Error::Internal)?;
+        let place = place.map_err(|_| Error::Overloaded("layouts"))?.map_err(|_| Error::Internal)?;
         let _made = self.made.acquire().await.map_err(|_| Error::Internal)?;
         Ok((convert::layout(layout), Place::new(place)))
     }

@@ -27,7 +27,7 @@ use crate::support::{
 };
 
 /// Two cores serve other tests too.
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(8);
 /// So many of each kind at once.
 const EACH: usize = 20;
 const DRIP_EVERY: Duration = Duration::from_millis(300);
