@@ -3,7 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::join_all};
-use testkit::{STORE_LIMIT, frame, frame::Frame, postgres::connect, wait_until, witness::Witness};
+use testkit::{
+    STORE_LIMIT, frame,
+    frame::Frame,
+    postgres::{connect, reach},
+    wait_until,
+    witness::Witness,
+};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tonic::transport::{Channel, Endpoint};
@@ -11,7 +17,7 @@ use tonic::transport::{Channel, Endpoint};
 use crate::{
     clients::{
         HOT_SEATS, Round,
-        caller::{Caller, Way},
+        caller::{Caller, Heard, Way},
         siege, sockets,
     },
     history::{Answer, Asked},
@@ -53,7 +59,7 @@ async fn replica_serves(system: &System, round: &Round, index: usize) -> (String
     let seat = HOT_SEATS + index as u32;
     let end = Instant::now() + SERVED_LIMIT;
     for attempt in 0.. {
-        if lives(&caller, index, seat, attempt).await {
+        if lives(&caller, index, seat, attempt, end).await {
             return (format!("replica {index}"), Some(round.clock.us()));
         }
         if Instant::now() > end {
@@ -64,20 +70,33 @@ async fn replica_serves(system: &System, round: &Round, index: usize) -> (String
     (format!("replica {index}"), None)
 }
 
-/// Reserve, Confirm, Cancel, all answered at the first try.
-async fn lives(caller: &Caller, replica: usize, seat: u32, attempt: u32) -> bool {
+/// Reserve, Confirm, Cancel. Each is repeated until it is answered: a life that is left in the middle has the seat.
+async fn lives(caller: &Caller, replica: usize, seat: u32, attempt: u32, end: Instant) -> bool {
     let customer = caller.customer.clone();
     let asked = Asked::Reserve { customer, request: format!("try-{attempt}"), seats: vec![seat] };
     let way = Way { replica, token: "", is_repeat: false, patience: PATIENCE };
-    let heard = caller.attempt(&asked, way).await;
+    let heard = persist(caller, &asked, way, end).await;
     let (Answer::Reservation(held), Some(token)) = (heard.answer, heard.token) else { return false };
     let asked = Asked::Confirm { reservation: held.id.clone(), payment: format!("pay-{}", held.id) };
-    let heard = caller.attempt(&asked, Way { token: &token, ..way }).await;
+    let heard = persist(caller, &asked, Way { token: &token, ..way }, end).await;
     if !matches!(heard.answer, Answer::Booking(_)) {
         return false;
     }
-    let heard = caller.attempt(&Asked::Cancel { reservation: held.id }, way).await;
+    let heard = persist(caller, &Asked::Cancel { reservation: held.id }, way, end).await;
     matches!(heard.answer, Answer::Booking(_))
+}
+
+/// Asks with the same ids until the answer is definite, or the time is over.
+async fn persist(caller: &Caller, asked: &Asked, way: Way<'_>, end: Instant) -> Heard {
+    let mut is_repeat = false;
+    loop {
+        let heard = caller.attempt(asked, Way { is_repeat, ..way }).await;
+        if !matches!(heard.answer, Answer::Unknown(_)) || Instant::now() > end {
+            return heard;
+        }
+        is_repeat = true;
+        sleep(POLL_EVERY).await;
+    }
 }
 
 /// A gateway serves where a new socket gets a snapshot and then a heartbeat that is not stale.
@@ -117,40 +136,49 @@ pub(crate) async fn reclaim(system: &System, round: &Round) -> Vec<(u32, Option<
     let end = Instant::now() + RECLAIM_LIMIT;
     let asking = free.map(|seat| async move {
         let caller = caller(system, round, CLIENT_FIRST + 100 + seat, &format!("newcomer-{seat}"));
-        (seat, reclaim_seat(&caller, system, seat, end).await)
+        Some((seat, reclaim_seat(&caller, system, seat, end).await?))
     });
-    join_all(asking).await
+    join_all(asking).await.into_iter().flatten().collect()
 }
 
-async fn reclaim_seat(caller: &Caller, system: &System, seat: u32, end: Instant) -> Option<u64> {
+/// When it was granted, if it was in time. Nothing where somebody owns it after all.
+async fn reclaim_seat(caller: &Caller, system: &System, seat: u32, end: Instant) -> Option<Option<u64>> {
     let replica = seat as usize % system.replicas.len();
     for attempt in 0.. {
         let (customer, request) = (caller.customer.clone(), format!("again-{attempt}"));
         let way = Way { replica, token: "", is_repeat: false, patience: PATIENCE };
-        let heard = caller.attempt(&Asked::Reserve { customer, request, seats: vec![seat] }, way).await;
-        if let (Answer::Reservation(held), Some(token)) = (heard.answer, heard.token) {
+        let asked = Asked::Reserve { customer, request, seats: vec![seat] };
+        let heard = persist(caller, &asked, way, end).await;
+        if let (Answer::Reservation(held), Some(token)) = (&heard.answer, &heard.token) {
             let granted_us = caller.round.clock.us();
-            caller.attempt(&Asked::Release { reservation: held.id }, Way { token: &token, ..way }).await;
-            return Some(granted_us);
+            let asked = Asked::Release { reservation: held.id.clone() };
+            persist(caller, &asked, Way { token, ..way }, end + PATIENCE).await;
+            return Some(Some(granted_us));
         }
-        if Instant::now() > end {
+        // Confirms and blocks of the last moment may still take the seat.
+        if is_gone(&heard.answer) && is_taken(&system.witness(), &caller.round.event, seat).await {
             return None;
         }
-        // The first hold that ends in time is enough; Confirms of the last moment may still book the seat.
-        if is_owned(system, &caller.round.event, seat).await {
-            return Some(caller.round.clock.us());
+        if Instant::now() > end {
+            return Some(None);
         }
         sleep(POLL_EVERY * 3).await;
     }
-    None
+    Some(None)
 }
 
-async fn is_owned(system: &System, event: &str, seat: u32) -> bool {
-    system.witness().owners(event).await.contains_key(&(seat as i32))
+/// The seat was refused as sold or blocked.
+fn is_gone(answer: &Answer) -> bool {
+    matches!(answer, Answer::Refused(refusal) if refusal.seats.iter().any(|(_, state)| *state > 1))
+}
+
+/// The vault says so, too.
+async fn is_taken(witness: &Witness, event: &str, seat: u32) -> bool {
+    witness.owners(event).await.contains_key(&(seat as i32)) || blocked(witness, event).await.contains(&seat)
 }
 
 async fn blocked(witness: &Witness, event: &str) -> Vec<u32> {
-    let vault = connect(&witness.database_url).await.unwrap();
+    let vault = reach(&witness.database_url).await;
     let rows = vault.query("SELECT seat_id FROM blocked_seats WHERE event_id = $1", &[&event]).await.unwrap();
     rows.iter().map(|row| row.get::<_, i32>(0) as u32).collect()
 }
@@ -171,7 +199,7 @@ fn caller(system: &System, round: &Round, client: u32, customer: &str) -> Caller
 /// An event in a database that no service looks after.
 pub(crate) async fn begin_siege(system: &System, event: &str) -> Arc<siege::Field> {
     let url = siege_url(system);
-    let vault = connect(&url).await.expect("the besieged database answers");
+    let vault = reach(&url).await;
     let seats = siege::SEATS as i32;
     vault.execute(SIEGE_EVENT, &[&event, &seats]).await.unwrap();
     vault.execute(SIEGE_SEATS, &[&event, &seats]).await.unwrap();

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::{
     check::Verdict,
+    faults::Kind,
     history::{Answer, History},
 };
 
@@ -34,7 +35,7 @@ impl Report {
             calls: BTreeMap::new(),
             acts: 0,
             sights: 0,
-            faults: BTreeMap::new(),
+            faults: Kind::ALL.iter().map(|kind| (kind.name().to_owned(), 0)).collect(),
             looked_at: BTreeMap::new(),
             violations: BTreeMap::new(),
             served: BTreeMap::new(),
@@ -99,7 +100,9 @@ impl Report {
         println!("| faults | {} |", self.faults.values().sum::<u64>());
         println!("| violations | {} |", self.violations.values().sum::<u64>());
         println!("\n| fault | times |\n|---|---|");
-        for (kind, count) in &self.faults {
+        for (kind, count) in
+            self.faults.iter().filter(|(kind, _)| !self.not_possible.contains(&kind.as_str()))
+        {
             println!("| {kind} | {count} |");
         }
         for kind in &self.not_possible {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use testkit::{calls::Caller as Organiser, program::Program, witness::Witness};
-use ticketengine::v1::{BlockSeatsRequest, SalesSettings, UnblockSeatsRequest};
+use testkit::{calls::Caller as Organiser, house::new_event, program::Program, witness::Witness};
+use ticketengine::v1::{BlockSeatsRequest, OpenSalesRequest, SalesSettings, UnblockSeatsRequest};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -68,17 +68,17 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
     let diaries = start_watchers(system, &watchers_round, &mut watching);
 
     let faults = storm(system, plan, clock).await;
-    system.heal().await;
+    let ended = system.heal().await;
     let healed_us = clock.us();
     let (served, ()) = tokio::join!(heal::served(system, &round), sleep(AFTERMATH));
     round.done.cancel();
-    while clients.join_next().await.is_some() {}
+    finish(&mut clients).await;
     let load_ended_us = clock.us();
     let reclaimed = heal::reclaim(system, &round).await;
     let rest = at_rest(system, &plan.name, &diaries).await;
     let last = gate_clock(system, clock).await;
     watchers_round.done.cancel();
-    while watching.join_next().await.is_some() {}
+    finish(&mut watching).await;
 
     let witness = siege_witness(&siege);
     let mut calls = std::mem::take(&mut *round.calls.lock().unwrap());
@@ -93,13 +93,20 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
             .map(|diary| Watcher { name: diary.name.clone(), seen: diary.take() })
             .collect(),
         faults,
-        recovery: Recovery { healed_us, served, reclaimed, load_ended_us },
+        recovery: Recovery { healed_us, ended, served, reclaimed, load_ended_us },
         rest,
         siege: Siege {
             acts,
             booked_seats: rest::booked_seats(&witness, &siege.event).await,
             decisions: rest::decisions(&witness, &siege.event).await,
         },
+    }
+}
+
+/// A client that panicked has stopped writing down: there is nothing to judge then.
+async fn finish(clients: &mut JoinSet<()>) {
+    while let Some(finished) = clients.join_next().await {
+        finished.unwrap();
     }
 }
 
@@ -131,7 +138,14 @@ async fn open_event(system: &System, event: &str) {
         while !organiser.healthy().await {
             sleep(POLL_EVERY).await;
         }
-        organiser.open_event(event, SEATS, settings).await;
+        let create = || as_admin(new_event(event, SEATS, settings));
+        while organiser.events().create_event(create()).await.is_err() {
+            sleep(POLL_EVERY).await;
+        }
+        let open = || as_admin(OpenSalesRequest { event_id: event.into() });
+        while organiser.events().open_sales(open()).await.is_err() {
+            sleep(POLL_EVERY).await;
+        }
         while organiser.seat_states(event, SEATS).await.is_err() {
             sleep(POLL_EVERY).await;
         }
@@ -186,7 +200,7 @@ async fn storm(system: &System, plan: &Plan, clock: Clock) -> Vec<Fault> {
     made.into_iter().flatten().collect()
 }
 
-/// The organiser takes seats off sale and puts them back, all of them in the end.
+/// The organiser takes seats off sale and puts them back.
 async fn block(round: Round, organiser: Organiser, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     while !round.done.is_cancelled() {
@@ -203,7 +217,7 @@ async fn block(round: Round, organiser: Organiser, seed: u64) {
     }
 }
 
-/// Waits until both stores agree and all watchers have arrived, or the limit is over: then what differs is in the result.
+/// Waits until no hold is left, both stores agree and all watchers have arrived, or the limit is over: then what differs is in the result.
 async fn at_rest(system: &System, event: &str, diaries: &[Diary]) -> Rest {
     let witness = system.witness();
     let end = Instant::now() + REST_LIMIT;
@@ -212,7 +226,8 @@ async fn at_rest(system: &System, event: &str, diaries: &[Diary]) -> Rest {
         let rest = rest::read(&witness, event, differences).await;
         let at = Some((rest.gate_epoch, rest.gate_version));
         let arrived = diaries.iter().all(|diary| diary.position() == at);
-        if (rest.differences.is_empty() && arrived) || Instant::now() > end {
+        let over = !rest.gate_seats.values().any(|value| value.starts_with("H "));
+        if (rest.differences.is_empty() && over && arrived) || Instant::now() > end {
             return rest;
         }
         sleep(POLL_EVERY).await;

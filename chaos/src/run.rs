@@ -75,7 +75,7 @@ impl Rounds<'_> {
     /// One round, shown in a line, with its violations below it.
     pub(crate) async fn play(&self, system: &System, clock: Clock, number: u64) -> (History, Verdict) {
         let faults = schedule::of_round(self.seed, number, &self.kinds);
-        let plan = Plan { name: format!("round-{number}"), seed: self.seed ^ number, faults };
+        let plan = Plan { name: format!("round-{number}"), seed: schedule::mixed(self.seed, number), faults };
         let history = round::run(system, &plan, clock).await;
         let verdict = check::check(&history);
         let made: Vec<&str> = history.faults.iter().map(|fault| fault.kind.as_str()).collect();

@@ -19,7 +19,6 @@ cmd_teeth() {
 }
 
 chaos_place() {
-    chaos_tmp=
     make_state
     exec 9>>"$state/chaos.lock"
     flock -n 9 || die "another ./dev chaos is running here"
@@ -28,6 +27,7 @@ chaos_place() {
     # Not below .dev: PostgreSQL runs as another user, who may not get there.
     chaos_tmp=$(mktemp -d "${TMPDIR:-/tmp}/ticketengine-chaos-XXXXXX")
     chmod 755 "$chaos_tmp"
+    say "$chaos_tmp" >"$run_dir/tmp"
 }
 
 # run_chaos PROGRAMS COMMAND [ARGS...]
@@ -46,21 +46,22 @@ run_chaos() {
     wait $!
 }
 
-# The whole group: stores and programs are children of the harness.
+# Asked first: then it ends whom it has started. The whole group: stores and programs are children of the harness.
 stop_chaos() {
-    if live_pid chaos; then kill -s KILL -- "-$REPLY" 2>/dev/null || true; fi
-    stop_child chaos KILL 10
+    local group='' mounted place=/none
+    if live_pid chaos; then group=$REPLY; fi
+    stop_child chaos TERM 20
+    [[ -z $group ]] || kill -s KILL -- "-$group" 2>/dev/null || true
+    [[ ! -s $run_dir/tmp ]] || place=$(<"$run_dir/tmp")
+    while read -r _ mounted _; do
+        [[ $mounted != "$place"/* ]] || umount -l "$mounted" || true
+    done </proc/mounts
+    [[ $place != */ticketengine-chaos-* ]] || rm -rf "$place"
+    rm -f "$run_dir/tmp"
 }
 
 chaos_exit() {
     trap '' INT TERM HUP EXIT
     stop_chaos
-    if [[ -n $chaos_tmp ]]; then
-        local mounted
-        while read -r _ mounted _; do
-            [[ $mounted != "$chaos_tmp"/* ]] || umount -l "$mounted" || true
-        done </proc/mounts
-        rm -rf "$chaos_tmp"
-    fi
     exit "$1"
 }

@@ -110,7 +110,8 @@ fn not_too_late(life: &Life, lives: &Lives, findings: &mut Findings) {
 
 /// The first Confirm is not refused as too late while the hold lasts, unless somebody ended it.
 fn not_refused_early(life: &Life, lives: &Lives, rules: &Rules, findings: &mut Findings) {
-    let early = ["HOLD_EXPIRED", "HOLD_RELEASED", "SEAT_LOST"];
+    // It was sent with its token: a gate that has forgotten it is no excuse.
+    let early = ["HOLD_EXPIRED", "HOLD_RELEASED", "SEAT_LOST", "RESERVATION_NOT_FOUND", "NOT_OWNER"];
     for (call, refusal) in life.refused() {
         if !matches!(call.asked, Asked::Confirm { .. }) || !early.contains(&&*refusal.reason) {
             continue;
@@ -146,6 +147,9 @@ fn comes_back(recovery: &Recovery, findings: &mut Findings) {
             findings
                 .found(FREE_AGAIN, format!("seat {seat} can not be had after all was healed at {healed} ms"));
         }
+    }
+    for who in &recovery.ended {
+        findings.found(RECOVERS, format!("{who} had ended by itself when all was healed at {healed} ms"));
     }
     for (who, served_us) in &recovery.served {
         findings.looked(RECOVERS);

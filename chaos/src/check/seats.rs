@@ -37,7 +37,10 @@ pub(super) fn check(history: &History, lives: &Lives, findings: &mut Findings) {
     for call in &history.calls {
         for (seat, op) in refusals(call) {
             let explains = |(from, until): &(Us, Us)| *from <= op.until && op.from <= *until;
-            if strangers.get(&seat).is_some_and(|strangers| strangers.iter().any(explains)) {
+            // Nobody knows a stranger's id, so nobody can have confirmed it.
+            if op.what == What::SeenTaken
+                && strangers.get(&seat).is_some_and(|strangers| strangers.iter().any(explains))
+            {
                 findings.looked(EXPLAINED);
                 continue;
             }

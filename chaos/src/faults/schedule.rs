@@ -30,11 +30,13 @@ pub(crate) struct Planned {
 /// The faults of a round, in the order of their beginnings. Kinds are dealt like cards: none comes a second time before all
 /// have come once.
 pub(crate) fn of_round(seed: u64, round: u64, kinds: &[Kind]) -> Vec<Planned> {
-    let mut random = StdRng::seed_from_u64(seed ^ round.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut random = StdRng::seed_from_u64(mixed(seed, round));
     let count = random.random_range(FAULTS);
-    let mut planned: Vec<Planned> = (0..count as u64)
+    let before = |round| StdRng::seed_from_u64(mixed(seed, round)).random_range(FAULTS);
+    let first: usize = (0..round).map(before).sum();
+    let mut planned: Vec<Planned> = (0..count)
         .map(|place| {
-            let kind = dealt(seed, round * *FAULTS.end() as u64 + place, kinds);
+            let kind = dealt(seed, (first + place) as u64, kinds);
             let (least, most) = kind.lasts();
             Planned {
                 kind,
@@ -49,11 +51,16 @@ pub(crate) fn of_round(seed: u64, round: u64, kinds: &[Kind]) -> Vec<Planned> {
     planned
 }
 
+/// A seed of its own for each number, however near seeds and numbers are to each other.
+pub(crate) fn mixed(seed: u64, number: u64) -> u64 {
+    StdRng::seed_from_u64(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).random()
+}
+
 /// The n-th card of an endless row of shuffled decks.
 fn dealt(seed: u64, place: u64, kinds: &[Kind]) -> Kind {
     let mut deck = kinds.to_vec();
     let number = place / deck.len() as u64;
-    deck.shuffle(&mut StdRng::seed_from_u64(seed.wrapping_add(number)));
+    deck.shuffle(&mut StdRng::seed_from_u64(mixed(seed, number)));
     deck[(place % deck.len() as u64) as usize]
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::postgres::connect;
+use testkit::{STORE_LIMIT, postgres::connect, wait_until};
 use tokio::time::{Instant, sleep};
 
 use super::{Kind, programs::wrong_ms, schedule::Planned};
@@ -58,7 +58,7 @@ pub(super) async fn strike_postgres(system: &System, fault: &Planned, event: &st
             postgres.kill().await;
             sleep(fault.lasts).await;
             postgres.restart().await;
-            commits_wait_for(&postgres.admin_url(), "").await;
+            commits_do_not_wait(&postgres.admin_url()).await;
         }
         Kind::PostgresKilled => {
             postgres.kill().await;
@@ -105,9 +105,20 @@ async fn raise_epochs(url: &str, event: &str, lasts: Duration) {
     }
 }
 
+/// Commits wait for nobody any more. The server runs.
+pub(crate) async fn commits_do_not_wait(url: &str) {
+    wait_until("commits wait for no standby", STORE_LIMIT, async || {
+        commits_wait_for(url, "").await;
+        let Some(session) = connect(url).await else { return false };
+        let shown = session.query_one("SHOW synchronous_standby_names", &[]).await;
+        shown.is_ok_and(|row| row.get::<_, String>(0).is_empty())
+    })
+    .await;
+}
+
 /// Commits wait for a standby of this name; for none where it is empty. Those that wait are on the disk already: who is
 /// killed meanwhile has committed and has told nobody.
-pub(crate) async fn commits_wait_for(url: &str, standby: &str) {
+async fn commits_wait_for(url: &str, standby: &str) {
     let Some(session) = connect(url).await else { return };
     for statement in [
         format!("ALTER SYSTEM SET synchronous_standby_names = '{standby}'"),

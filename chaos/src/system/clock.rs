@@ -36,7 +36,7 @@ impl Clock {
             let before = self.us() as i64;
             let ask = redis::cmd("TIME");
             let read = timeout(READ_LIMIT, ask.query_async::<(i64, i64)>(redis)).await;
-            let (seconds, micros) = read.ok()?.ok()?;
+            let Ok(Ok((seconds, micros))) = read else { continue };
             let after = self.us() as i64;
             let gate = seconds * 1_000_000 + micros;
             let clock = GateClock { ahead_us_min: gate - after, ahead_us_max: gate - before };

@@ -24,7 +24,7 @@ use testkit::{
 };
 
 use crate::{
-    faults::stores::commits_wait_for,
+    faults::stores::commits_do_not_wait,
     heal,
     hop::Hop,
     mutant::{Mutant, Stands},
@@ -143,8 +143,9 @@ impl System {
         Witness { redis_url: self.redis.admin_url(), database_url: self.postgres.admin_url() }
     }
 
-    /// Undoes every fault: networks pass, disks have room, whoever stands still or has ended runs.
-    pub(crate) async fn heal(&self) {
+    /// Makes sure that every fault is undone: networks pass, disks have room, all run. Names the replicas and gateways that had
+    /// ended by themselves. Clocks stay wrong until their processes are made anew.
+    pub(crate) async fn heal(&self) -> Vec<String> {
         self.redis_disk.relieve();
         self.postgres_disk.relieve();
         self.hop.lose(false);
@@ -157,11 +158,16 @@ impl System {
         if !self.postgres.runs() {
             self.postgres.restart().await;
         }
-        commits_wait_for(&self.postgres.admin_url(), "").await;
+        commits_do_not_wait(&self.postgres.admin_url()).await;
         if !self.redis.runs() {
             self.redis.restart().await;
         }
-        self.replicas.iter().chain(&self.gateways).filter(|program| !program.runs()).for_each(Program::start);
+        let named = |kind: &'static str, index| format!("{kind} {index}");
+        let replicas = (0..).map(|index| named("replica", index)).zip(&self.replicas);
+        let gateways = (0..).map(|index| named("gateway", index)).zip(&self.gateways);
+        let ended: Vec<_> = replicas.chain(gateways).filter(|(_, program)| !program.runs()).collect();
+        ended.iter().for_each(|(_, program)| program.start());
+        ended.into_iter().map(|(name, _)| name).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use testkit::{postgres::connect, witness::Witness};
+use testkit::{postgres::reach, witness::Witness};
 
 use crate::history::{Decision, Rest};
 
@@ -15,7 +15,7 @@ const BLOCKED: &str = "SELECT seat_id FROM blocked_seats WHERE event_id = $1 ORD
 
 /// Everything about an event. Both stores answer.
 pub(crate) async fn read(witness: &Witness, event: &str, mut differences: Vec<String>) -> Rest {
-    let vault = connect(&witness.database_url).await.unwrap();
+    let vault = reach(&witness.database_url).await;
     let epoch: i64 =
         vault.query_one("SELECT epoch FROM events WHERE event_id = $1", &[&event]).await.unwrap().get(0);
     let blocked = vault.query(BLOCKED, &[&event]).await.unwrap();
@@ -55,7 +55,7 @@ fn holes(log: &[(String, Vec<String>)], gate_version: u64) -> Option<String> {
 
 /// The rows of an event's decided reservations.
 pub(crate) async fn decisions(witness: &Witness, event: &str) -> Vec<Decision> {
-    let vault = connect(&witness.database_url).await.unwrap();
+    let vault = reach(&witness.database_url).await;
     let rows = vault.query(DECISIONS, &[&event]).await.unwrap();
     let decision = |row: &tokio_postgres::Row| Decision {
         id: row.get(0),
@@ -73,7 +73,7 @@ pub(crate) async fn decisions(witness: &Witness, event: &str) -> Vec<Decision> {
 
 /// The seats of an event's bookings.
 pub(crate) async fn booked_seats(witness: &Witness, event: &str) -> Vec<(u32, String)> {
-    let vault = connect(&witness.database_url).await.unwrap();
+    let vault = reach(&witness.database_url).await;
     let rows = vault.query(BOOKED_SEATS, &[&event]).await.unwrap();
     rows.iter().map(|row| (row.get::<_, i32>(0) as u32, row.get(1))).collect()
 }
