@@ -15,7 +15,7 @@ use tokio::{runtime, sync::OnceCell, time::timeout};
 use url::Url;
 
 use crate::{
-    postgres::{Session, connect},
+    postgres::{Session, connect, reach},
     proxy::Proxy,
 };
 
@@ -75,7 +75,7 @@ impl Database {
 
     /// A connection of the test's own, to look at it.
     pub async fn client(&self) -> Session {
-        connect(&self.admin_url()).await.expect("the test database answers")
+        reach(&self.admin_url()).await
     }
 
     async fn admin(&self) -> Session {
@@ -107,7 +107,7 @@ fn server() -> Url {
 }
 
 async fn admin(server: &Url) -> Session {
-    connect(server.as_str()).await.expect("the server at TE_TEST_DATABASE_URL answers: run ./dev test")
+    reach(server.as_str()).await
 }
 
 /// Makes the template of the present migrations, unless another process has.
@@ -142,7 +142,7 @@ pub async fn create_roles(admin: &tokio_postgres::Client) {
 /// Makes a database as an operator would: its owner migrates it and grants the service's role what that needs.
 pub(crate) async fn create_migrated(admin: &Session, name: &str, url: &str) {
     admin.batch_execute(&format!("CREATE DATABASE {name} OWNER {OWNER}")).await.unwrap();
-    let mut session = connect(&as_role(url, OWNER)).await.expect("an empty database answers");
+    let mut session = reach(&as_role(url, OWNER)).await;
     let migrations = refinery::load_sql_migrations(migrations_folder()).expect("the migrations are readable");
     Runner::new(&migrations).run_async(&mut *session).await.expect("the migrations apply");
     session.execute("SELECT vault_grant($1)", &[&SERVICE]).await.expect("the service's role gets its rights");

@@ -50,7 +50,7 @@ impl Server {
     /// The same in a place.
     pub async fn start_in(place: Arc<Place>) -> Self {
         let server = Self::start_cluster(place).await;
-        let admin = connect(&server.url_of("postgres")).await.unwrap();
+        let admin = reach(&server.url_of("postgres")).await;
         database::create_roles(&admin).await;
         database::create_migrated(&admin, DATABASE, &server.admin_url()).await;
         server
@@ -95,7 +95,7 @@ impl Server {
 
     /// A connection of the test's own, to look at it.
     pub async fn client(&self) -> Session {
-        connect(&self.admin_url()).await.unwrap()
+        reach(&self.admin_url()).await
     }
 
     /// SIGKILL to the server and all its backends, as when the machine's memory runs out.
@@ -254,7 +254,7 @@ pub async fn reach(url: &str) -> Session {
         session = connect(url).await;
         session.is_some()
     });
-    assert!(reached.await, "PostgreSQL does not answer");
+    assert!(reached.await, "PostgreSQL does not answer; is it the one of ./dev test?");
     session.unwrap()
 }
 

@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 use crate::support::{
     STORE_LIMIT,
     calls::until_definite,
-    postgres::{Server, Session, connect},
+    postgres::{Server, Session, reach},
     wait_until,
     witness::Witness,
     world::{Replica, Settings, World},
@@ -92,7 +92,7 @@ async fn race(
 
 /// Locks both seats as another transaction would.
 async fn lock_seats(url: &str) -> Session {
-    let session = connect(url).await.unwrap();
+    let session = reach(url).await;
     session
         .batch_execute("BEGIN; SELECT FROM seats WHERE event_id = 'rock' AND seat_id < 2 FOR UPDATE")
         .await
