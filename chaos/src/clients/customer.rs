@@ -71,16 +71,16 @@ impl Shopper<'_> {
             self.repeat(&asked).await;
         }
         match self.random.random_range(0..100) {
-            0..35 => self.confirm_and_maybe_cancel(&hold).await,
-            35..55 => self.release(&hold).await,
-            55..72 => {
+            0..32 => self.confirm_and_maybe_cancel(&hold).await,
+            32..48 => self.release(&hold).await,
+            48..64 => {
                 self.think().await;
                 self.extend(&mut hold).await;
                 self.confirm_and_maybe_cancel(&hold).await;
             }
-            72..77 => self.confirm_late(&hold).await,
-            77..84 => self.regret(&hold).await,
-            84..91 => self.confirm_and_vanish(&hold).await,
+            64..69 => self.confirm_late(&hold).await,
+            69..76 => self.regret(&hold).await,
+            76..92 => self.confirm_and_vanish(&hold).await,
             _ => self.look(&hold).await, // And walks away.
         }
     }
