@@ -206,8 +206,8 @@ pub(crate) struct Fault {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Recovery {
     pub(crate) healed_us: u64,
-    /// Replicas and gateways that had ended by themselves, and were not to.
-    pub(crate) ended: Vec<String>,
+    /// Replicas and gateways that had crashed by themselves.
+    pub(crate) crashed: Vec<String>,
     /// For each replica and gateway: when a whole life of a reservation, or a fresh frame, went through it. None: it did not
     /// within the limit.
     pub(crate) served: Vec<(String, Option<u64>)>,

@@ -68,7 +68,7 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
     let diaries = start_watchers(system, &watchers_round, &mut watching);
 
     let faults = storm(system, plan, clock).await;
-    let ended = system.heal().await;
+    let crashed = system.heal().await;
     let healed_us = clock.us();
     let (served, ()) = tokio::join!(heal::served(system, &round), sleep(AFTERMATH));
     round.done.cancel();
@@ -93,7 +93,7 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
             .map(|diary| Watcher { name: diary.name.clone(), seen: diary.take() })
             .collect(),
         faults,
-        recovery: Recovery { healed_us, ended, served, reclaimed, load_ended_us },
+        recovery: Recovery { healed_us, crashed, served, reclaimed, load_ended_us },
         rest,
         siege: Siege {
             acts,

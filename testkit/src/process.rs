@@ -9,6 +9,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{STORE_LIMIT, holds_within, wait_until};
 
+/// What a Rust program ends with that panicked.
+const PANICKED: i32 = 101;
+
 /// A store's process. Killed when dropped, paused or not.
 pub struct Process {
     child: Child,
@@ -29,6 +32,12 @@ impl Process {
     /// Whether it has not ended.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Whether it has ended by a signal or a panic.
+    pub fn crashed(&mut self) -> bool {
+        let ended = self.child.try_wait().unwrap();
+        ended.is_some_and(|status| status.code().is_none_or(|code| code == PANICKED))
     }
 
     /// The memory that it has, in KiB.

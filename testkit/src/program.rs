@@ -70,6 +70,11 @@ impl Program {
         self.process().as_mut().is_some_and(Process::runs)
     }
 
+    /// Whether it has ended by a signal or a panic. One that finds no store at its start ends, too, for others to start it again.
+    pub fn crashed(&self) -> bool {
+        self.process().as_mut().is_some_and(Process::crashed)
+    }
+
     /// SIGSTOP: connections stay, nothing answers.
     pub fn pause(&self) {
         self.process().as_ref().expect("it runs").pause();

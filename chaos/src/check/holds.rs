@@ -148,8 +148,8 @@ fn comes_back(recovery: &Recovery, findings: &mut Findings) {
                 .found(FREE_AGAIN, format!("seat {seat} can not be had after all was healed at {healed} ms"));
         }
     }
-    for who in &recovery.ended {
-        findings.found(RECOVERS, format!("{who} had ended by itself when all was healed at {healed} ms"));
+    for who in &recovery.crashed {
+        findings.found(RECOVERS, format!("{who} had crashed by itself when all was healed at {healed} ms"));
     }
     for (who, served_us) in &recovery.served {
         findings.looked(RECOVERS);

@@ -144,7 +144,7 @@ impl System {
     }
 
     /// Makes sure that every fault is undone: networks pass, disks have room, all run. Names the replicas and gateways that had
-    /// ended by themselves. Clocks stay wrong until their processes are made anew.
+    /// crashed by themselves. Clocks stay wrong until their processes are made anew.
     pub(crate) async fn heal(&self) -> Vec<String> {
         self.redis_disk.relieve();
         self.postgres_disk.relieve();
@@ -166,8 +166,11 @@ impl System {
         let replicas = (0..).map(|index| named("replica", index)).zip(&self.replicas);
         let gateways = (0..).map(|index| named("gateway", index)).zip(&self.gateways);
         let ended: Vec<_> = replicas.chain(gateways).filter(|(_, program)| !program.runs()).collect();
+        let crashed = ended.iter().filter(|(_, program)| program.crashed());
+        let crashed = crashed.map(|(name, _)| name.clone()).collect();
+        // Who finds no store at its start ends, and is started again, as an orchestrator would.
         ended.iter().for_each(|(_, program)| program.start());
-        ended.into_iter().map(|(name, _)| name).collect()
+        crashed
     }
 }
 

@@ -272,4 +272,7 @@ fn it_does_not_come_back() {
     let mut world = healthy();
     world.recovery.served[0].1 = None;
     only(&world, "recovers");
+    let mut world = healthy();
+    world.recovery.crashed = vec!["gateway 1".into()];
+    only(&world, "recovers");
 }

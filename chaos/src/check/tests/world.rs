@@ -226,7 +226,7 @@ pub(super) fn healthy() -> History {
     world.beat();
     world.sees(&Sight::Closed);
     world.recovery = Recovery {
-        ended: Vec::new(),
+        crashed: Vec::new(),
         healed_us: 25_000_000,
         served: vec![("replica 0".into(), Some(25_100_000))],
         reclaimed: vec![(2, Some(25_100_000))],
