@@ -148,8 +148,8 @@ async fn a_confirm_that_was_cancelled_wakes_after_the_vault_and_changes_nothing(
         let anns = scene.quick.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
         let (heard, ()) = tokio::join!(slow.confirm(&anns, "ann-pays"), stall.reached());
         assert_eq!(reason(&heard.unwrap_err()), "BACKEND_UNAVAILABLE");
-        let booking = scene.quick.confirm(&anns, "ann-pays").await.unwrap();
-        scene.quick.cancel(&booking).await.unwrap();
+        let booking = until_definite(async || scene.quick.confirm(&anns, "ann-pays").await).await.unwrap();
+        until_definite(async || scene.quick.cancel(&booking).await).await.unwrap();
         let bobs = scene.go_on(meanwhile).await;
         let before = scene.state(&anns).await;
         stall.resume();
