@@ -44,7 +44,7 @@ fn changes_must_continue_the_board() {
 fn a_snapshot_of_the_same_epoch_is_told_as_changes() {
     let mut board = Board::new(snapshot(1, 5, &[0, 0]), 100);
     board.restore(snapshot(1, 9, &[0b01_00_00_00, 0b00_00_00_10])).unwrap();
-    let changes = SeatChanges { sold: vec![7], ..held(1, 5, 9, &[0]) };
+    let changes = SeatChanges { sold: vec![7], net: true, ..held(1, 5, 9, &[0]) };
     assert_eq!(board.since(at(1, 5)), Missing::Changes(changes));
 
     let older = Err(Error::Older { at: at(1, 9), found: at(1, 8) });
