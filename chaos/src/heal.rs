@@ -1,45 +1,31 @@
 //! After the storm: whether each part serves again, whether each seat can be had again, and how long that takes.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{StreamExt, future::join_all};
-use testkit::{
-    STORE_LIMIT, frame,
-    frame::Frame,
-    postgres::{connect, reach},
-    wait_until,
-    witness::Witness,
-};
+use testkit::{frame, frame::Frame, postgres::reach, witness::Witness};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
     clients::{
-        HOT_SEATS, Round,
+        HOLD_TTL, HOT_SEATS, Round,
         caller::{Caller, Heard, Way},
-        siege, sockets,
+        sockets,
     },
     history::{Answer, Asked},
     system::System,
 };
 
 /// Once healed, each part serves within this. G3 and G4 together: a hold time of quarantine, and time to notice.
-pub(crate) const SERVED_LIMIT: Duration = Duration::from_secs(12);
+const SERVED_LIMIT: Duration = Duration::from_secs(12);
 /// A seat is free again a hold time and a second after its last hold could be extended; the rest is for a busy machine.
-pub(crate) const RECLAIM_LIMIT: Duration = Duration::from_secs(2 + 1 + 3);
+const RECLAIM_LIMIT: Duration = HOLD_TTL.saturating_add(Duration::from_secs(1 + 3));
 const PATIENCE: Duration = Duration::from_millis(1_500);
 const POLL_EVERY: Duration = Duration::from_millis(40);
 /// The supervisor's own calls have numbers from here on.
 const CLIENT_FIRST: u32 = 10_000;
-const SIEGE_DATABASE: &str = "siege";
-const SIEGE_EVENT: &str =
-    "INSERT INTO events (event_id, name, venue_name, currency, price_categories, seat_count,
-    hold_ttl_ms, hold_max_ms, hold_ttl_ms_longest, seats_per_customer, epoch)
-    VALUES ($1, 'Siege', 'Siege', 'EUR', '[]', $2, 2000, 2000, 2000, 1, 1)";
-const SIEGE_SEATS: &str =
-    "INSERT INTO seats (event_id, seat_id, section_name, row_label, label, price_category, x_cm, y_cm,
-    accessible) SELECT $1, n, 'A', '1', n::text, 0, 0, 0, false FROM generate_series(0, $2 - 1) AS n";
 
 /// A name for each part of the system, and when it served, if it did.
 type Served = Vec<(String, Option<u64>)>;
@@ -194,31 +180,4 @@ fn caller(system: &System, round: &Round, client: u32, customer: &str) -> Caller
         customer: customer.into(),
         replicas: system.replicas.iter().map(|replica| connect(replica.address())).collect(),
     }
-}
-
-/// An event in a database that no service looks after.
-pub(crate) async fn begin_siege(system: &System, event: &str) -> Arc<siege::Field> {
-    let url = siege_url(system);
-    let vault = reach(&url).await;
-    let seats = siege::SEATS as i32;
-    vault.execute(SIEGE_EVENT, &[&event, &seats]).await.unwrap();
-    vault.execute(SIEGE_SEATS, &[&event, &seats]).await.unwrap();
-    siege::Field::new(event.into(), url)
-}
-
-fn siege_url(system: &System) -> String {
-    let url = system.postgres.admin_url();
-    let (server, _) = url.rsplit_once('/').expect("a database's URL ends with its name");
-    format!("{server}/{SIEGE_DATABASE}")
-}
-
-/// A copy of the migrated database, with what a mutant changed in it.
-pub(crate) async fn make_siege_database(postgres: &testkit::postgres::Server) {
-    let create = format!("CREATE DATABASE {SIEGE_DATABASE} TEMPLATE ticketengine");
-    let url = postgres.admin_url();
-    let (server, _) = url.rsplit_once('/').expect("a database's URL ends with its name");
-    let admin = connect(&format!("{server}/postgres")).await.expect("a new PostgreSQL answers");
-    // Whoever was connected to the template a moment ago may not be gone yet.
-    wait_until("the template is copied", STORE_LIMIT, async || admin.batch_execute(&create).await.is_ok())
-        .await;
 }

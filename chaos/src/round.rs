@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use testkit::{calls::Caller as Organiser, house::new_event, program::Program, witness::Witness};
+use testkit::{calls::Caller as Organiser, house::new_event, program::Program};
 use ticketengine::v1::{BlockSeatsRequest, OpenSalesRequest, SalesSettings, UnblockSeatsRequest};
 use tokio::{
     task::JoinSet,
@@ -14,14 +14,14 @@ use tonic::transport::{Channel, Endpoint};
 use crate::{
     clients::{
         Diary, HOLD_MAX, HOLD_TTL, HOT_SEATS, Round, SEATS, SEATS_PER_CUSTOMER, caller::as_admin, customer,
-        siege, sockets, streams,
+        field::Field, siege, sockets, streams,
     },
     faults::{
         make::{Locks, make},
         schedule::{Planned, STORM},
     },
     heal,
-    history::{Fault, GateClock, History, Recovery, Rest, Rules, Siege, Watcher},
+    history::{Fault, GateClock, History, Recovery, Rest, Rules, Watcher},
     system::{CONFIRM_WINDOW, System, clock, clock::Clock, rest},
 };
 
@@ -47,7 +47,7 @@ pub(crate) struct Plan {
 /// Runs a round and writes down what was seen of it.
 pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
     open_event(system, &plan.name).await;
-    let siege = heal::begin_siege(system, &plan.name).await;
+    let siege = Field::begin(&system.postgres, &plan.name).await;
     let first = gate_clock(system, clock).await;
     let round = Round::new(plan.name.clone(), clock);
     let watchers_round = Round::new(plan.name.clone(), clock);
@@ -80,7 +80,6 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
     watchers_round.done.cancel();
     finish(&mut watching).await;
 
-    let witness = siege_witness(&siege);
     let mut calls = std::mem::take(&mut *round.calls.lock().unwrap());
     calls.sort_by_key(|call| call.ended_us);
     let acts = std::mem::take(&mut *round.acts.lock().unwrap());
@@ -95,11 +94,7 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
         faults,
         recovery: Recovery { healed_us, crashed, served, reclaimed, load_ended_us },
         rest,
-        siege: Siege {
-            acts,
-            booked_seats: rest::booked_seats(&witness, &siege.event).await,
-            decisions: rest::decisions(&witness, &siege.event).await,
-        },
+        siege: siege.end(acts).await,
     }
 }
 
@@ -108,10 +103,6 @@ async fn finish(clients: &mut JoinSet<()>) {
     while let Some(finished) = clients.join_next().await {
         finished.unwrap();
     }
-}
-
-fn siege_witness(siege: &siege::Field) -> Witness {
-    Witness { redis_url: String::new(), database_url: siege.database_url.clone() }
 }
 
 fn rules(event: &str) -> Rules {

@@ -15,6 +15,7 @@ mod siege;
 #[cfg(test)]
 mod tests;
 mod watchers;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +54,7 @@ const fn rule(name: &'static str, promise: &'static str) -> Rule {
 }
 
 /// Everything that is checked.
-const RULES: [Rule; 24] = [
+const RULES: [Rule; 25] = [
     bookings::SOLD_ONCE,
     bookings::CONFIRMS_KEPT,
     bookings::ASKED_FOR,
@@ -66,6 +67,7 @@ const RULES: [Rule; 24] = [
     holds::LIMIT_KEPT,
     holds::FREE_AGAIN,
     holds::RECOVERS,
+    words::KNOWN,
     watchers::SEE_ALL,
     watchers::AGREE,
     watchers::CONVERGE,
@@ -88,6 +90,7 @@ pub(crate) fn check(history: &History) -> Verdict {
     refusals::check(history, &lives, &mut findings);
     answers::check(&lives, &mut findings);
     holds::check(history, &lives, &mut findings);
+    words::check(history, &mut findings);
     watchers::check(history, &mut findings);
     siege::check(&history.siege, &mut findings);
     // Last: what the others have found of a seat needs no search.

@@ -22,6 +22,10 @@ const BOARD_LAG_US: Us = 1_000_000;
 /// A call that its client gave up may reach the service so long after that, or after the longest fault that held it up.
 const LATE_US: Us = 10_000_000;
 
+/// A Reserve that heard this was not made: a cold gate writes nothing, a full service does not ask, and who finds nobody at the
+/// address has sent nothing.
+const GRANTED_NOTHING: [&str; 3] = ["GATE_REBUILDING", "OVERLOADED", "tcp connect error"];
+
 pub(super) fn check(history: &History, lives: &Lives, findings: &mut Findings) {
     let numbered: Vec<&Life> = lives.by_id.values().collect();
     let mut seats: BTreeMap<u32, Vec<Op>> = BTreeMap::new();
@@ -126,9 +130,12 @@ fn strangers<'a>(history: &'a History, lives: &Lives<'a>) -> BTreeMap<u32, Vec<(
             continue;
         }
         for call in attempts {
-            let (Asked::Reserve { seats, .. }, Answer::Unknown(_)) = (&call.asked, &call.answer) else {
+            let (Asked::Reserve { seats, .. }, Answer::Unknown(why)) = (&call.asked, &call.answer) else {
                 continue;
             };
+            if GRANTED_NOTHING.iter().any(|word| why.contains(word)) {
+                continue;
+            }
             for seat in seats {
                 let until = ended(call).saturating_add(late).saturating_add(ttl);
                 strangers.entry(*seat).or_default().push((began(call), until));

@@ -173,9 +173,12 @@ fn refused(status: &Status) -> Answer {
         status.code(),
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal
     );
-    let Some(info) = info.filter(|_| !open) else {
+    let Some(info) = info else {
         return Answer::Unknown(format!("{:?}: {}", status.code(), status.message()));
     };
+    if open {
+        return Answer::Unknown(info.reason);
+    }
     let violations =
         status.get_details_precondition_failure().map(|failure| failure.violations).unwrap_or_default();
     let seats = violations.iter().filter_map(|violation| {

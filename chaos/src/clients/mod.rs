@@ -2,6 +2,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod customer;
+pub(crate) mod field;
 pub(crate) mod siege;
 pub(crate) mod sockets;
 pub(crate) mod streams;

@@ -2,10 +2,7 @@
 //! and now and then somebody writes a row by hand.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -14,12 +11,13 @@ use testkit::postgres::{Session, connect};
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 
-use super::Round;
+use super::{
+    Round,
+    field::{Field, SEATS},
+};
 use crate::history::{Act, Heard, What};
 
 pub(crate) const SESSIONS: u32 = 5;
-/// Enough for a round: no seat comes back.
-pub(crate) const SEATS: u32 = 5_000;
 /// Decisions are about seats of this front, which moves on.
 const FRONT_SEATS: u64 = 6;
 /// Acts in which the front moves on by a seat.
@@ -32,20 +30,6 @@ const DECIDE: &str = "SELECT status, vault_epoch, outcome FROM vault_decide(ARRA
 const RAISE: &str = "SELECT * FROM vault_raise_epoch($1, 0)";
 const INSERT: &str =
     "INSERT INTO booked_seats (event_id, seat_id, reservation_id, active) VALUES ($1, $2, 'by-hand', true)";
-
-/// What the sessions share: the event, its epoch as far as anybody knows, and how many acts there were.
-pub(crate) struct Field {
-    pub(crate) event: String,
-    pub(crate) database_url: String,
-    epoch: AtomicU64,
-    acts: AtomicU64,
-}
-
-impl Field {
-    pub(crate) fn new(event: String, database_url: String) -> Arc<Self> {
-        Arc::new(Self { event, database_url, epoch: AtomicU64::new(1), acts: AtomicU64::new(0) })
-    }
-}
 
 /// Besieges until the round is done.
 pub(crate) async fn run(round: Round, field: Arc<Field>, number: u32, seed: u64) {

@@ -24,8 +24,8 @@ use testkit::{
 };
 
 use crate::{
+    clients::field,
     faults::stores::commits_do_not_wait,
-    heal,
     hop::Hop,
     mutant::{Mutant, Stands},
 };
@@ -121,7 +121,7 @@ impl System {
         let gateways: Vec<_> =
             (0..GATEWAYS).map(|index| gateway(build, folder, index, &targets[index])).collect();
         apply_mutant(build, &postgres).await;
-        heal::make_siege_database(&postgres).await;
+        field::make_database(&postgres).await;
         replicas.iter().chain(&gateways).for_each(Program::start);
         Self {
             gateways,

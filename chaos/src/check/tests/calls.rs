@@ -276,3 +276,13 @@ fn it_does_not_come_back() {
     world.recovery.crashed = vec!["gateway 1".into()];
     only(&world, "recovers");
 }
+
+#[test]
+fn an_answer_is_of_no_use_to_who_hears_it() {
+    for answer in [Answer::Unknown("INTERNAL".into()), refused("SALE_NOT_OPEN")] {
+        let mut world = healthy();
+        let odd = world.held("1.9", "odd", &[6], (400, 410));
+        world.call((420, 430), odd.extend(), answer);
+        only(&world, "answers_are_known");
+    }
+}
