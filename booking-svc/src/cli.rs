@@ -2,25 +2,26 @@
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
 
 use clap::{ArgAction, Args, Parser, Subcommand, builder::BoolishValueParser, error::ErrorKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use telemetry::{Log, LogArgs, Metrics};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 
 use crate::{
-    Crew, StartError, booking, build,
-    config::{self, Config, DatabaseArgs, EngineSettings, JwtArgs, LogArgs, ServeArgs, StoreArgs},
+    Crew, SERVICE, StartError, booking, build,
+    config::{self, Config, DatabaseArgs, EngineSettings, JwtArgs, ServeArgs, StoreArgs},
     domain::{CustomerId, EventId, SalesSettings},
+    healthcheck,
     identity::{Mint, Role},
-    limits, migrate, serve,
-    telemetry::{self, Metrics},
-    venue,
+    limits, migrate, serve, venue,
 };
 
 /// Seat reservations: holds in Redis, bookings in PostgreSQL, gRPC in front.
@@ -35,6 +36,8 @@ pub struct Cli {
 enum Command {
     /// Serve gRPC until SIGTERM or SIGINT.
     Serve(Box<ServeArgs>),
+    /// Ask the service of this machine whether it serves; exit code 0 says yes.
+    Healthcheck(HealthcheckArgs),
     /// Bring the database up to date, as the owner of its tables.
     Migrate(MigrateArgs),
     /// Manage events.
@@ -83,6 +86,16 @@ struct LoadArgs {
     log: LogArgs,
 }
 
+#[derive(Args, Debug)]
+struct HealthcheckArgs {
+    /// Where the service listens.
+    #[arg(long, env = "TE_LISTEN", default_value = "127.0.0.1:50051")]
+    listen: SocketAddr,
+    /// With it, TLS is on: then it is only looked whether the port takes connections.
+    #[arg(long, env = "TE_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Print a token signed with TE_JWT_SECRET.
@@ -119,6 +132,9 @@ pub enum Failure {
     /// The service did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// It is not healthy.
+    #[error(transparent)]
+    Health(#[from] healthcheck::Error),
     /// The venue file can not be loaded.
     #[error("{0} {1}")]
     Venue(String, venue::Error),
@@ -140,7 +156,7 @@ impl Failure {
             Self::Shown(_) => 0,
             Self::Usage(_) | Self::Setting(_) => 64,
             Self::Venue(..) => 65,
-            Self::Start(_) | Self::Refused(_) | Self::Sign(_) | Self::Io(_) => 1,
+            Self::Start(_) | Self::Health(_) | Self::Refused(_) | Self::Sign(_) | Self::Io(_) => 1,
         }
     }
 }
@@ -170,6 +186,11 @@ impl Cli {
     pub async fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Serve(args) => run_server((*args).try_into()?).await,
+            Command::Healthcheck(HealthcheckArgs { listen, tls_cert }) => {
+                // An empty path stands for none: that is how a variable is unset in many tools.
+                let tls = tls_cert.is_some_and(|path| !path.as_os_str().is_empty());
+                Ok(healthcheck::ask(listen, tls).await?)
+            }
             Command::Migrate(args) => {
                 let role = args.service_role.filter(|role| !role.is_empty());
                 let applied = migrate(&args.database.try_into()?, role.as_deref()).await?;
@@ -184,7 +205,7 @@ impl Cli {
 }
 
 async fn run_server(config: Config) -> Result<(), Failure> {
-    telemetry::log(&config.log);
+    telemetry::log::start(&config.report.log);
     #[cfg(feature = "mutants")]
     crate::mutants::announce().map_err(Failure::Usage)?;
     // Before binding, so that a signal during the start is not lost.
@@ -217,7 +238,7 @@ fn raise_file_limit(config: &Config) {
 async fn load(args: LoadArgs) -> Result<(), Failure> {
     let stores = args.stores.try_into()?;
     let settings = EngineSettings { quarantine: args.quarantine, ..EngineSettings::for_command() };
-    telemetry::log(&args.log.try_into()?);
+    telemetry::log::start(&Log::try_from(args.log).map_err(config::Error::from)?);
     let path = args.file.display().to_string();
     let mut new = venue::load(&args.file).map_err(|error| Failure::Venue(path, error))?;
     new.id = args.event_id.unwrap_or(new.id);
@@ -226,7 +247,7 @@ async fn load(args: LoadArgs) -> Result<(), Failure> {
         new.settings.hold_max = hold_ttl * SalesSettings::HOLD_MAX_FACTOR_DEFAULT;
     }
 
-    let (crew, metrics) = (Crew::default(), Metrics::new().map_err(StartError::from)?);
+    let (crew, metrics) = (Crew::default(), Metrics::new(SERVICE).map_err(StartError::from)?);
     let engine = build(&stores, &settings, &crew, &metrics.meter()).await?;
     let mut event = engine.create_event(new).await?;
     if args.open_sales && !event.sales_open {

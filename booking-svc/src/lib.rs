@@ -7,12 +7,12 @@ pub mod config;
 pub mod domain;
 pub mod gate;
 pub mod grpc;
+pub mod healthcheck;
 pub mod identity;
 pub mod limits;
 #[cfg(feature = "mutants")]
 mod mutants;
 pub mod tasks;
-pub mod telemetry;
 pub mod vault;
 pub mod venue;
 
@@ -21,15 +21,18 @@ use std::{io, net::SocketAddr, pin::pin, sync::Arc};
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::error::OTelSdkError;
 use tokio::net::TcpListener;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use booking::Engine;
 use config::{Config, EngineSettings, Secret, Stores};
 use gate::Gate;
 use identity::Auth;
 use tasks::Tasks;
-use telemetry::Metrics;
+use telemetry::{ExporterBuildError, Metrics, Service, Traces, trace::Heed};
 use vault::Vault;
+
+/// As what it reports.
+const SERVICE: Service = Service { name: "booking-svc", version: env!("CARGO_PKG_VERSION") };
 
 /// Why the service does not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,9 @@ pub enum StartError {
     /// The metrics can not be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] OTelSdkError),
+    /// Traces can not be sent.
+    #[error("traces: {0}")]
+    Traces(#[from] ExporterBuildError),
     /// Redis can not be reached, or must not be used.
     #[error("Redis: {0}")]
     Gate(#[from] gate::Error),
@@ -78,9 +84,10 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
-    let (crew, metrics) = (Crew::default(), Metrics::new()?);
+    let (crew, metrics) = (Crew::default(), Metrics::new(SERVICE)?);
     let meter = metrics.meter();
-    if let Some(address) = config.metrics_listen {
+    let traces = Traces::start(SERVICE, config.report.exporting.as_ref(), Heed::Callers)?;
+    if let Some(address) = config.report.metrics_listen {
         serve_metrics(&metrics, address, &crew.daemons).await?;
     }
     match &*config.auth {
@@ -108,8 +115,10 @@ pub async fn serve(
     if let Ok(address) = listener.local_addr() {
         info!(%address, tls = config.grpc.tls.is_some(), "listening for gRPC");
     }
-    let served = grpc::serve(config.grpc, engine, config.auth, &meter, listener, shutdown).await;
+    let served =
+        grpc::serve(config.grpc, engine, config.auth, &meter, traces.tracer(), listener, shutdown).await;
     crew.stop().await;
+    traces.stop().await;
     info!("stopped");
     Ok(served?)
 }
@@ -133,8 +142,10 @@ pub async fn build(
         allow_unsafe_durability: stores.allow_unsafe_durability,
         ..vault::Options::new(stores.database_url.expose())
     };
-    let (gate, vault) =
-        (Gate::connect(&gate, &crew.daemons).await?, Vault::connect(vault, &crew.daemons).await?);
+    let (gate, vault) = (
+        Gate::connect(&gate, &crew.daemons, meter).await?,
+        Vault::connect(vault, &crew.daemons, meter).await?,
+    );
     let options = booking::Options {
         token_secrets: settings.token_secrets.iter().map(|secret| secret.expose().into()).collect(),
         confirm_window: settings.confirm_window,
@@ -155,15 +166,8 @@ pub async fn migrate(database_url: &Secret, service_role: Option<&str>) -> Resul
 }
 
 async fn serve_metrics(metrics: &Metrics, address: SocketAddr, daemons: &Tasks) -> Result<(), StartError> {
-    let listen = |error| StartError::Listen(address, error);
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
-    info!(address = %listener.local_addr().map_err(listen)?, "serving /metrics");
-    let server = metrics.serve(listener, daemons.stopping());
-    daemons.spawn("metrics", async move {
-        if let Err(error) = server.await {
-            error!(%error, "/metrics is not served any more");
-        }
-    });
+    let served = metrics.serve(address, daemons.stopping()).await;
+    daemons.spawn("metrics", served.map_err(|error| StartError::Listen(address, error))?);
     Ok(())
 }
 

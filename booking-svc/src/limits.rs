@@ -76,14 +76,14 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Between two looks at the stores for the health service.
 pub const READY_EVERY: Duration = Duration::from_millis(500);
+/// A store that takes longer for its answer to a look counts as down.
+pub const PING_WAIT: Duration = Duration::from_millis(400);
 /// A look that takes longer says "not ready".
 pub const READY_WAIT: Duration = Duration::from_millis(450);
 /// Between two looks at a JWKS file.
 pub const JWKS_LOOK_EVERY: Duration = Duration::from_secs(3);
 /// The clocks of token issuer and service may differ by this much.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(10);
-/// Between two log lines about the same kind of outage.
-pub const OUTAGE_LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// At a stop, how long calls under way may take.
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(10);
@@ -139,7 +139,7 @@ const _: () = assert!(before(DEADLINE_DEFAULT, GRACE_DEFAULT));
 const _: () = assert!(before(CONFIRM_WINDOW_DEFAULT, TOMBSTONE_TTL_DEFAULT));
 // An expired hold is seen within a second.
 const _: () = assert!(before(SWEEP_EVERY_DEFAULT, Duration::from_secs(1)));
-const _: () = assert!(before(READY_WAIT, READY_EVERY));
+const _: () = assert!(before(PING_WAIT, READY_WAIT) && before(READY_WAIT, READY_EVERY));
 // A token fits into the headers, a whole request into a connection's window.
 const _: () = assert!(ACCESS_TOKEN_BYTES_MAX < HEADER_BYTES_MAX as usize);
 const _: () = assert!(BOOKING_REQUEST_BYTES_MAX < STREAM_WINDOW_BYTES as usize);

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use clap::{Parser, error::ErrorKind};
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -10,17 +10,37 @@ use tokio::{
 };
 
 use crate::{
+    StartError,
     config::{self, Config, GatewayArgs},
+    healthcheck,
     limits::{FILES_SPARE, HTTP_CONNECTIONS_SPARE, LISTEN_BACKLOG},
-    serve, telemetry,
+    serve,
 };
 
 /// Live seats for browsers: WatchSeats streams in, WebSocket broadcasts out. Serves until SIGTERM or SIGINT.
 #[derive(Debug, Parser)]
 #[command(name = "ws-gateway", version)]
 pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     args: GatewayArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ask the gateway of this machine whether it is ready; exit code 0 says yes.
+    Healthcheck(HealthcheckArgs),
+}
+
+#[derive(Args, Debug)]
+struct HealthcheckArgs {
+    /// Where the gateway listens.
+    #[arg(long, env = "TE_GATEWAY_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Ask only whether the process lives.
+    #[arg(long)]
+    live: bool,
 }
 
 /// Why the program ended. [`Self::exit_code`] tells a script which kind it was.
@@ -35,9 +55,12 @@ pub enum Failure {
     /// A setting is missing or wrong.
     #[error(transparent)]
     Setting(#[from] config::Error),
-    /// An address is taken, or not ours.
-    #[error("can not listen on {0}: {1}")]
-    Listen(SocketAddr, io::Error),
+    /// The gateway did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It is not healthy.
+    #[error(transparent)]
+    Health(#[from] healthcheck::Error),
     /// The signals or the runtime are not there.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -49,7 +72,7 @@ impl Failure {
         match self {
             Self::Shown(_) => 0,
             Self::Usage(_) | Self::Setting(_) => 64,
-            Self::Listen(..) | Self::Io(_) => 1,
+            Self::Start(_) | Self::Health(_) | Self::Io(_) => 1,
         }
     }
 }
@@ -72,8 +95,12 @@ impl Cli {
 
     /// Serves until told to stop.
     pub async fn run(self) -> Result<(), Failure> {
+        if let Some(Command::Healthcheck(HealthcheckArgs { listen, live })) = self.command {
+            let path = if live { "/healthz" } else { "/readyz" };
+            return Ok(healthcheck::ask(listen, path).await?);
+        }
         let config = Config::try_from(self.args)?;
-        telemetry::log(&config.log);
+        telemetry::log::start(&config.report.log);
         #[cfg(feature = "mutants")]
         crate::mutants::announce().map_err(Failure::Usage)?;
         // Before binding, so that a signal during the start is not lost.
@@ -87,9 +114,8 @@ impl Cli {
         };
         raise_file_limit(config.http.bounds.sockets_max);
         let address = config.listen;
-        let listener = listen(address).map_err(|error| Failure::Listen(address, error))?;
-        serve(config, listener, shutdown).await;
-        Ok(())
+        let listener = listen(address).map_err(|error| StartError::Listen(address, error))?;
+        Ok(serve(config, listener, shutdown).await?)
     }
 }
 

@@ -3,20 +3,22 @@
 pub mod cli;
 pub mod config;
 pub mod document;
+pub mod healthcheck;
 pub mod http;
 pub mod limits;
+pub mod metrics;
 #[cfg(feature = "mutants")]
 mod mutants;
 pub mod rooms;
 pub mod session;
-pub mod telemetry;
 pub mod upstream;
 
 #[cfg(feature = "conformance")]
 pub use session::echo::echo;
 
-use std::sync::Arc;
+use std::{io, net::SocketAddr, sync::Arc};
 
+use telemetry::{ExporterBuildError, OTelSdkError, Service, Tracer, Traces, trace::Heed};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -24,12 +26,37 @@ use tracing::{info, warn};
 use config::Config;
 use http::{Listener, admission::Admission, page::Files};
 use limits::{CONNECTION_TIME_MAX, GRACE_HTTP, GRACE_SESSIONS};
+use metrics::Metrics;
 use rooms::Rooms;
 use upstream::{Catalog, Targets};
 
+/// As what it reports.
+const SERVICE: Service = Service { name: "ws-gateway", version: env!("CARGO_PKG_VERSION") };
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken, or not ours.
+    #[error("can not listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The metrics can not be set up.
+    #[error("metrics: {0}")]
+    Metrics(#[from] OTelSdkError),
+    /// Traces can not be sent.
+    #[error("traces: {0}")]
+    Traces(#[from] ExporterBuildError),
+}
+
 /// Serves until `shutdown`, then stops: not ready, no new sockets, goodbye to those that are open, HTTP, loops.
-pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
     let drain = config.drain;
+    let reports = telemetry::Metrics::new(SERVICE)?;
+    // Strangers come here: they may not have the gateway write down what they like.
+    let traces = Traces::start(SERVICE, config.report.exporting.as_ref(), Heed::Nobody)?;
     if config.http.demo.is_some() {
         warn!(
             "TE_DEMO_JWT_SECRET is set: EVERYBODY MAY BE ANY CUSTOMER; never run this where others can reach it"
@@ -41,7 +68,12 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
     let (sessions, others) = (TaskTracker::new(), TaskTracker::new());
     // Sessions say goodbye with the first; all that is left ends with the second.
     let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
-    let listening = listen(config, &sessions, &others, &draining, &stop);
+    if let Some(address) = config.report.metrics_listen {
+        let served = reports.serve(address, stop.clone()).await;
+        others.spawn(served.map_err(|error| StartError::Listen(address, error))?);
+    }
+    let (metrics, tracer) = (Metrics::new(reports.meter()), traces.tracer());
+    let listening = listen(config, metrics, tracer, &sessions, &others, &draining, &stop);
     others.spawn(listening.serve(listener, stop.clone()));
 
     shutdown.await;
@@ -55,32 +87,43 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<
     if timeout(GRACE_HTTP, others.wait()).await.is_err() {
         warn!(tasks = others.len(), "some tasks did not stop in time");
     }
+    traces.stop().await;
     info!("stopped");
+    Ok(())
 }
 
 /// The one place where the parts meet.
 fn listen(
     config: Config,
+    metrics: Metrics,
+    tracer: Tracer,
     sessions: &TaskTracker,
     others: &TaskTracker,
     draining: &CancellationToken,
     stop: &CancellationToken,
 ) -> Listener {
     let Config { tick, heartbeat, stall_max, drain, .. } = config;
-    let targets = Targets::new(config.targets, others, stop);
+    let targets = Targets::new(config.targets, metrics.clone(), others, stop);
     let pace = rooms::Settings { tick, heartbeat };
     let admission = Admission::new(config.http.bounds);
+    let (open, most) = (admission.clone(), config.http.bounds.sockets_max);
+    metrics.gauge("active_connections", "WebSockets that are open", move || open.sockets());
+    metrics.gauge("ticketengine.gateway.connections.max", "How many there may be", move || most);
+    let reports = session::Reports { tracer: tracer.clone(), ..session::Reports::default() };
+    let session = session::Settings { heartbeat, stall_max, drain, metrics: metrics.clone(), reports };
     let parts = http::Parts {
+        metrics: metrics.clone(),
+        tracer,
         catalog: Catalog::new(targets.clone()),
         files: Files::new(),
-        rooms: Rooms::new(targets.clone(), pace, others.clone(), draining.clone()),
+        rooms: Rooms::new(targets.clone(), metrics.clone(), pace, others.clone(), draining.clone()),
         targets,
         options: config.http,
-        session: Arc::new(session::Settings { heartbeat, stall_max, drain }),
+        session: Arc::new(session),
         sessions: sessions.clone(),
         draining: draining.clone(),
         stop: stop.clone(),
     };
     let (router, connections) = (http::router(parts), others.clone());
-    Listener { router, admission, connections, time_max: CONNECTION_TIME_MAX }
+    Listener { router, admission, metrics, connections, time_max: CONNECTION_TIME_MAX }
 }

@@ -42,6 +42,7 @@ impl AsOf {
 /// The live status of one event.
 pub struct Live {
     event: EventId,
+    opened: Instant,
     state: Mutex<State>,
     /// Wakes the watchers. Says whether there is a board.
     changed: watch::Sender<bool>,
@@ -58,7 +59,7 @@ pub(super) struct State {
 
 impl Live {
     pub(super) fn new(event: EventId) -> Self {
-        Self { event, state: Mutex::default(), changed: watch::Sender::new(false) }
+        Self { event, opened: Instant::now(), state: Mutex::default(), changed: watch::Sender::new(false) }
     }
 
     /// Whose board it is.
@@ -74,6 +75,11 @@ impl Live {
     /// Whether changes may be missing.
     pub fn is_stale(&self) -> bool {
         self.lock().board.as_ref().is_none_or(|(_, as_of)| Instant::now() >= as_of.stale_at())
+    }
+
+    /// For how long changes may have been missing.
+    pub fn lag(&self) -> Duration {
+        self.lock().board.as_ref().map_or(self.opened, |(_, as_of)| as_of.at).elapsed()
     }
 
     /// Takes changes over, of the epoch that the board is of. Those before a gap are taken, the rest is refused.

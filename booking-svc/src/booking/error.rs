@@ -164,6 +164,16 @@ pub enum Backend {
     Vault,
 }
 
+impl Backend {
+    /// Its part in the funnel, as metrics name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gate => "gate",
+            Self::Vault => "vault",
+        }
+    }
+}
+
 impl std::fmt::Display for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

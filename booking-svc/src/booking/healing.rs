@@ -6,9 +6,11 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry::metrics::Meter;
 use rand::Rng;
+use tokio::time::Instant;
 
-use super::{Engine, reconcile::Drift, sweeper::Agenda};
+use super::{Engine, metrics::Swept, reconcile::Drift, sweeper::Agenda};
 use crate::domain::{Epoch, EventId};
 
 /// Between two looks for events that others have created.
@@ -34,14 +36,12 @@ impl Events {
 }
 
 impl Engine {
-    pub(super) fn start_healing(&self) {
+    pub(super) fn start_healing(&self, meter: &Meter) {
         let options = &self.0.options;
         self.every("events", Some(EVENTS_EVERY), Self::list_events);
-        let agenda = Agenda::new(options.sweep_every.unwrap_or_default());
-        self.every("sweeper", options.sweep_every, move |engine| {
-            let agenda = agenda.clone();
-            async move { engine.sweep_all(&agenda).await }
-        });
+        if options.sweep_every.is_some() {
+            self.start_sweeper(meter);
+        }
         let seen = Arc::new(tokio::sync::Mutex::new(HashMap::<EventId, HashSet<Drift>>::new()));
         self.every("reconciler", options.reconcile_every, move |engine| {
             let seen = Arc::clone(&seen);
@@ -53,12 +53,26 @@ impl Engine {
                     seen.insert(event.id.clone(), found);
                     drifted += drift;
                 }
-                engine.0.metrics.drift.record(drifted as u64, &[]);
+                engine.0.metrics.drifted(drifted);
             }
         });
     }
 
     /// Runs `pass` again and again until the replica stops. Jitter keeps replicas apart.
+    fn start_sweeper(&self, meter: &Meter) {
+        let every = self.0.options.sweep_every;
+        let (agenda, swept) = (Agenda::new(every.unwrap_or_default()), Swept::start(meter));
+        self.every("sweeper", every, move |engine| {
+            let (agenda, swept) = (agenda.clone(), swept.clone());
+            async move {
+                let began = Instant::now();
+                if engine.sweep_all(&agenda).await {
+                    swept.all(began);
+                }
+            }
+        });
+    }
+
     fn every<F: Future<Output = ()> + Send>(
         &self,
         name: &'static str,
@@ -97,6 +111,10 @@ impl Engine {
                 }
             }
         }
-        *self.0.events.0.lock().unwrap_or_else(PoisonError::into_inner) = found.into();
+        let found: Arc<[Listed]> = found.into();
+        let (cold, _) = self.0.rebuilds.recent(&found);
+        let epoch_max = found.iter().map(|event| event.epoch.0).max().unwrap_or_default();
+        self.0.metrics.events(found.len(), cold, epoch_max);
+        *self.0.events.0.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 }

@@ -64,7 +64,6 @@ impl Engine {
         let mut failures = 0_u32;
         loop {
             let boards = self.0.boards.watched();
-            self.record_boards(&boards);
             if boards.is_empty() {
                 self.0.boards.wanted().await;
             }
@@ -97,7 +96,6 @@ impl Engine {
             let mut expected = Vec::new();
             if as_of.at() >= look_at || self.0.boards.wanted().now_or_never().is_some() {
                 look_at = as_of.at() + LOOK_EVERY;
-                self.record_boards(&boards);
                 (expected, cold) = self.look(log, &boards).await?;
             }
             // One log that can not be read would fail the read of all.
@@ -198,11 +196,6 @@ impl Engine {
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn record_boards(&self, boards: &[Arc<Live>]) {
-        let stale = boards.iter().filter(|board| board.is_stale()).count();
-        self.0.metrics.boards(self.0.boards.watchers(), boards.len(), stale);
     }
 }
 

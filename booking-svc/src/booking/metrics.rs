@@ -1,82 +1,88 @@
-use super::Level;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Meter},
 };
+use tokio::time::Instant;
+
+use super::{Backend, Level};
+use crate::{board::Boards, domain::ReservationState};
 
 /// What the use cases count. No label grows with events, seats or customers.
 pub(super) struct Metrics {
     /// Reservations asked for, by outcome, and by the level that decided.
-    pub(super) reserve: Counter<u64>,
+    reserve: Counter<u64>,
     /// Confirms, by outcome.
-    pub(super) confirm: Counter<u64>,
+    confirm: Counter<u64>,
+    /// Holds that began.
+    taken: Counter<u64>,
+    /// Holds that became bookings.
+    confirmed: Counter<u64>,
+    /// Holds that were given back.
+    released: Counter<u64>,
     /// Holds that ended by time.
     pub(super) expired: Counter<u64>,
     /// Confirms that the sweeper had decided.
     pub(super) swept: Counter<u64>,
     /// Rebuilt gates, by whether nothing was lost.
-    pub(super) rebuilds: Counter<u64>,
-    /// Who watches seats.
-    watchers: Gauge<u64>,
-    /// Events that are followed.
-    boards: Gauge<u64>,
-    /// Of them, those of which changes may be missing.
-    stale: Gauge<u64>,
+    rebuilds: Counter<u64>,
+    /// Events in the vault.
+    events: Gauge<u64>,
+    /// Of them, those that wait for a rebuild.
+    cold: Gauge<u64>,
+    /// The highest epoch of any event.
+    epoch_max: Gauge<u64>,
     /// Boards that were read as a whole, by why.
     board_reads: Counter<u64>,
     /// Seats on which gate and vault differ, twice in a row.
-    pub(super) drift: Gauge<u64>,
+    drift: Gauge<u64>,
+    /// The same, counted.
+    drift_found: Counter<u64>,
+    /// Which stores answer.
+    up: Gauge<u64>,
 }
 
 impl Metrics {
     pub(super) fn new(meter: &Meter) -> Self {
+        let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        let gauge = |name, description| meter.u64_gauge(name).with_description(description).build();
         Self {
-            reserve: meter
-                .u64_counter("ticketengine.reserve")
-                .with_description("Reserve calls by outcome, and by the level that decided")
-                .build(),
-            confirm: meter
-                .u64_counter("ticketengine.confirm")
-                .with_description("Confirm decisions by outcome")
-                .build(),
-            expired: meter
-                .u64_counter("ticketengine.holds.expired")
-                .with_description("Holds that this replica's sweeper ended by time")
-                .build(),
-            swept: meter
-                .u64_counter("ticketengine.confirms.swept")
-                .with_description("Confirms past their window that this replica had the vault decide")
-                .build(),
-            rebuilds: meter
-                .u64_counter("ticketengine.rebuilds")
-                .with_description("Gates that this replica rebuilt")
-                .build(),
-            watchers: meter
-                .u64_gauge("ticketengine.watchers")
-                .with_description("Streams that watch seats through this replica")
-                .build(),
-            boards: meter
-                .u64_gauge("ticketengine.boards")
-                .with_description("Events that this replica follows: for those who watch, or to refuse early")
-                .build(),
-            stale: meter
-                .u64_gauge("ticketengine.boards.stale")
-                .with_description("Of them, those that are cut off from the gate")
-                .build(),
-            board_reads: meter
-                .u64_counter("ticketengine.boards.read")
-                .with_description("Boards that were read as a whole, by why: first, epoch or gap")
-                .build(),
-            drift: meter
-                .u64_gauge("ticketengine.drift.seats")
-                .with_description("Seats on which gate and vault differ")
-                .build(),
+            reserve: counter(
+                "ticketengine.reserve",
+                "Reserve calls by outcome, and by the level that decided",
+            ),
+            confirm: counter("ticketengine.confirm", "Answers to Confirm by outcome"),
+            taken: counter("ticketengine.holds.taken", "Holds that were granted"),
+            confirmed: counter("ticketengine.holds.confirmed", "Holds that became bookings"),
+            released: counter("ticketengine.holds.released", "Holds that their owners gave back"),
+            expired: counter("ticketengine.holds.expired", "Holds that this replica's sweeper ended by time"),
+            swept: counter(
+                "ticketengine.confirms.swept",
+                "Confirms past their window that this replica had the vault decide",
+            ),
+            rebuilds: counter("ticketengine.rebuilds", "Gates that this replica rebuilt"),
+            events: gauge("ticketengine.events", "Events in the vault"),
+            cold: gauge("ticketengine.events.cold", "Events that wait for a rebuild of their gate"),
+            epoch_max: gauge("ticketengine.epoch.max", "The highest epoch of any event"),
+            board_reads: counter(
+                "ticketengine.boards.read",
+                "Boards that were read as a whole, by why: first, epoch or gap",
+            ),
+            drift: gauge("ticketengine.drift.seats", "Seats on which gate and vault differ"),
+            drift_found: counter("ticketengine.drift.found", "Seats on which gate and vault differed"),
+            up: gauge("ticketengine.stores.up", "1 where the last look found the store answering"),
         }
     }
 
     pub(super) fn reserved(&self, outcome: &'static str) {
         self.reserve
             .add(1, &[KeyValue::new("outcome", outcome), KeyValue::new("level", Level::Gate.as_str())]);
+    }
+
+    pub(super) fn granted(&self) {
+        self.reserved("granted");
+        self.taken.add(1, &[]);
     }
 
     pub(super) fn refused(&self, level: Level) {
@@ -87,17 +93,95 @@ impl Metrics {
         self.confirm.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 
+    /// The gate has written an outcome that it had not written before.
+    pub(super) fn settled(&self, outcome: ReservationState) {
+        match outcome {
+            ReservationState::Booked => self.confirmed.add(1, &[]),
+            ReservationState::Released => self.released.add(1, &[]),
+            ReservationState::Held
+            | ReservationState::Confirming
+            | ReservationState::Expired
+            | ReservationState::Cancelled
+            | ReservationState::Lost => {}
+        }
+    }
+
     pub(super) fn rebuilt(&self, lossless: bool) {
         self.rebuilds.add(1, &[KeyValue::new("lossless", lossless)]);
     }
 
-    pub(super) fn boards(&self, watchers: usize, boards: usize, stale: usize) {
-        self.watchers.record(watchers as u64, &[]);
-        self.boards.record(boards as u64, &[]);
-        self.stale.record(stale as u64, &[]);
+    pub(super) fn events(&self, events: usize, cold: usize, epoch_max: u64) {
+        self.events.record(events as u64, &[]);
+        self.cold.record(cold as u64, &[]);
+        self.epoch_max.record(epoch_max, &[]);
     }
 
     pub(super) fn board_read(&self, why: &'static str) {
         self.board_reads.add(1, &[KeyValue::new("why", why)]);
+    }
+
+    pub(super) fn drifted(&self, seats: usize) {
+        self.drift.record(seats as u64, &[]);
+        self.drift_found.add(seats as u64, &[]);
+    }
+
+    pub(super) fn answered(&self, store: Backend, up: bool) {
+        self.up.record(up.into(), &[KeyValue::new("store", store.as_str())]);
+    }
+}
+
+/// Has the boards looked at when metrics are asked for.
+pub(super) fn tell_of_boards(meter: &Meter, boards: &Boards) {
+    let gauge = |name, description, look: fn(&Boards) -> usize| {
+        let (gauge, boards) = (meter.u64_observable_gauge(name), boards.clone());
+        gauge
+            .with_description(description)
+            .with_callback(move |gauge| gauge.observe(look(&boards) as u64, &[]))
+            .build();
+    };
+    gauge("ticketengine.watchers", "Streams that watch seats through this replica", Boards::watchers);
+    gauge(
+        "ticketengine.boards",
+        "Events that this replica follows: for those who watch, or to refuse early",
+        |boards| boards.watched().len(),
+    );
+    gauge("ticketengine.boards.stale", "Of them, those that are cut off from the gate", |boards| {
+        boards.watched().iter().filter(|board| board.is_stale()).count()
+    });
+    let boards = boards.clone();
+    let lag = move || boards.watched().iter().map(|board| board.lag()).max().unwrap_or_default();
+    meter
+        .f64_observable_gauge("ticketengine.board.lag")
+        .with_unit("s")
+        .with_description("How old what the oldest board knows is")
+        .with_callback(move |gauge| gauge.observe(lag().as_secs_f64(), &[]))
+        .build();
+}
+
+/// When all that was due has last been ended. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Swept(Arc<Mutex<Instant>>);
+
+impl Swept {
+    /// Begins now, and tells how long ago that was at each scrape.
+    pub(super) fn start(meter: &Meter) -> Self {
+        let swept = Self(Arc::new(Mutex::new(Instant::now())));
+        let since = swept.clone();
+        meter
+            .f64_observable_gauge("ticketengine.sweeper.lag")
+            .with_unit("s")
+            .with_description("Since when not all that was due has been ended")
+            .with_callback(move |gauge| gauge.observe(since.at().elapsed().as_secs_f64(), &[]))
+            .build();
+        swept
+    }
+
+    /// All that was due at `began` has ended.
+    pub(super) fn all(&self, began: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = began;
+    }
+
+    fn at(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,12 +28,14 @@ pub use steps::{Step, Steps};
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry::metrics::Meter;
-use tokio::sync::Semaphore;
+use telemetry::Trace;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     board::Boards,
     domain::{CustomerId, EventId, Reservation, ReservationId},
     gate::Gate,
+    limits,
     tasks::Tasks,
     vault::Vault,
 };
@@ -198,21 +200,35 @@ impl Engine {
             daemons,
             options,
         }));
-        engine.start_healing();
+        engine.start_healing(meter);
         engine.start_boards();
+        metrics::tell_of_boards(meter, &engine.0.boards);
         engine
     }
 
     /// Both stores answer, and it is not so that half of the events have just gone cold.
     pub async fn ready(&self) -> Result<(), Error> {
-        let (gate, vault) = tokio::join!(self.0.gate.ping(), self.0.vault.ping());
-        gate.map_err(|_| Error::BackendUnavailable(Backend::Gate))?;
-        vault.map_err(|_| Error::BackendUnavailable(Backend::Vault))?;
+        let (gate, vault) = tokio::join!(self.answers(Backend::Gate), self.answers(Backend::Vault));
+        gate.and(vault)?;
         let events = self.0.events.now();
         match self.0.rebuilds.recent(&events) {
             (cold, Some(event)) if 2 * cold >= events.len() => Err(self.rebuilding(&event)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a store answers at once; metrics say it, too.
+    async fn answers(&self, store: Backend) -> Result<(), Error> {
+        let up = match store {
+            Backend::Gate => {
+                timeout(limits::PING_WAIT, self.0.gate.ping()).await.is_ok_and(|pong| pong.is_ok())
+            }
+            Backend::Vault => {
+                timeout(limits::PING_WAIT, self.0.vault.ping()).await.is_ok_and(|pong| pong.is_ok())
+            }
+        };
+        self.0.metrics.answered(store, up);
+        if up { Ok(()) } else { Err(Error::BackendUnavailable(store)) }
     }
 
     /// Runs a critical section in a task of its own: a caller that hangs up does not cut it in half.
@@ -225,12 +241,13 @@ impl Engine {
         let permit = Arc::clone(&self.0.critical)
             .try_acquire_owned()
             .map_err(|_| Error::Overloaded("critical sections"))?;
+        let trace = Trace::current();
         let task = self.0.work.spawn(name, async move {
-            let result = section.await;
+            let result = trace.within(section).await;
             drop(permit);
             result
         });
-        match tokio::time::timeout(self.0.options.decision_wait, task).await {
+        match timeout(self.0.options.decision_wait, task).await {
             Ok(Ok(result)) => result,
             Ok(Err(panicked)) => {
                 tracing::error!(%panicked, name, "a critical section failed");

@@ -153,9 +153,13 @@ impl Engine {
     /// Tells the gate what the vault has decided. Where that fails, sweeper and reconciler do it later.
     pub(super) async fn settle(&self, reservation: &Reservation, outcome: &Outcome) {
         let Reservation { id, seats, request, customer, .. } = reservation;
-        if let Err(error) = self.0.gate.settle(id, outcome.state(), seats, request, customer).await {
-            tracing::warn!(%id, %error, "the gate does not know an outcome yet; the sweeper will tell it");
-            self.gate_error(&id.event, error);
+        match self.0.gate.settle(id, outcome.state(), seats, request, customer).await {
+            Ok(0) => {}
+            Ok(_) => self.0.metrics.settled(outcome.state()),
+            Err(error) => {
+                tracing::warn!(%id, %error, "the gate does not know an outcome yet; the sweeper will tell it");
+                self.gate_error(&id.event, error);
+            }
         }
         self.forget_refusals(&id.event, Some(seats));
     }

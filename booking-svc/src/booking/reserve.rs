@@ -45,7 +45,7 @@ impl Engine {
         let metrics = &self.0.metrics;
         match granted.map_err(|error| self.gate_error(&event, error))? {
             Granted::New(found) => {
-                metrics.reserved("granted");
+                metrics.granted();
                 self.forget_refusals(&event, Some(&seats));
                 self.hold(found.reservation).await
             }

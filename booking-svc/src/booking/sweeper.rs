@@ -86,13 +86,17 @@ impl Agenda {
 
 impl Engine {
     /// One pass over all events.
-    pub(super) async fn sweep_all(&self, agenda: &Agenda) {
+    pub(super) async fn sweep_all(&self, agenda: &Agenda) -> bool {
         let (mut sweeps, looks) = agenda.due(&self.0.events.now());
         for looks in looks.chunks(LOOKS_AT_ONCE) {
             sweeps.extend(self.unquiet(looks, agenda).await);
         }
         let sweep = async |event| self.sweep(&event, agenda).await;
-        stream::iter(sweeps).for_each_concurrent(SWEEPS_AT_ONCE, sweep).await;
+        stream::iter(sweeps)
+            .map(sweep)
+            .buffer_unordered(SWEEPS_AT_ONCE)
+            .fold(true, async |all, done| all & done)
+            .await
     }
 
     /// Which of these are to be swept: something is due, or it can not be told.
@@ -114,14 +118,14 @@ impl Engine {
     }
 
     /// One pass over an event.
-    async fn sweep(&self, listed: &Listed, agenda: &Agenda) {
+    async fn sweep(&self, listed: &Listed, agenda: &Agenda) -> bool {
         let event = &listed.id;
         for _ in 0..SWEEP_BATCHES_MAX {
             let swept = match self.0.gate.sweep(event, SWEEP_BATCH).await {
                 Ok(swept) => swept,
                 Err(error) => {
                     self.gate_error(event, error);
-                    return;
+                    return false;
                 }
             };
             if swept.epoch < listed.epoch {
@@ -134,9 +138,10 @@ impl Engine {
             }
             if swept.due < SWEEP_BATCH {
                 agenda.swept(event, swept.quiet);
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// A Confirm past its window: void, unless the vault has decided booked before. Time alone frees nothing.

@@ -9,6 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 use humantime::parse_duration;
+use telemetry::ReportArgs;
 
 use super::Secret;
 use crate::limits;
@@ -19,9 +20,6 @@ pub struct ServeArgs {
     /// Where gRPC is served.
     #[arg(long, env = "TE_LISTEN", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,
-    /// Where Prometheus finds /metrics; not served where absent.
-    #[arg(long, env = "TE_METRICS_LISTEN")]
-    pub metrics_listen: Option<SocketAddr>,
     #[command(flatten)]
     pub stores: StoreArgs,
     #[command(flatten)]
@@ -56,7 +54,7 @@ pub struct ServeArgs {
     #[arg(long, env = "TE_GRACE", value_parser = parse_duration, default_value = "10s")]
     pub grace: Duration,
     #[command(flatten)]
-    pub log: LogArgs,
+    pub report: ReportArgs,
 }
 
 /// Where the stores are.
@@ -139,17 +137,6 @@ pub struct JwtArgs {
     pub jwt_audience: Option<String>,
 }
 
-/// What is logged, to standard error.
-#[derive(Args, Clone, Debug)]
-pub struct LogArgs {
-    /// Filter, such as info or booking_svc=debug,info.
-    #[arg(long = "log", env = "TE_LOG", default_value = "info,opentelemetry_sdk=warn")]
-    pub filter: String,
-    /// How lines look.
-    #[arg(long = "log-format", env = "TE_LOG_FORMAT", value_enum, default_value = "human")]
-    pub format: LogFormat,
-}
-
 /// How callers prove who they are.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMode {
@@ -157,13 +144,4 @@ pub enum AuthMode {
     Jwt,
     /// Not at all.
     Off,
-}
-
-/// How log lines look.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Human,
-    /// One JSON object a line.
-    Json,
 }

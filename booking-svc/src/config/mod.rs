@@ -4,12 +4,10 @@ mod args;
 mod credentials;
 mod secret;
 
-pub use args::{AuthMode, DatabaseArgs, EngineArgs, JwtArgs, LogArgs, LogFormat, ServeArgs, StoreArgs};
+pub use args::{AuthMode, DatabaseArgs, EngineArgs, JwtArgs, ServeArgs, StoreArgs};
 pub use secret::Secret;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-
-use tracing_subscriber::EnvFilter;
 
 use crate::{booking::Steps, grpc, identity::Auth, limits};
 
@@ -21,6 +19,12 @@ pub struct Error {
     problem: String,
 }
 
+impl From<telemetry::Error> for Error {
+    fn from(telemetry::Error { setting, problem }: telemetry::Error) -> Self {
+        Self { setting, problem }
+    }
+}
+
 fn wrong(setting: &'static str, problem: impl Into<String>) -> Error {
     Error { setting, problem: problem.into() }
 }
@@ -30,8 +34,6 @@ fn wrong(setting: &'static str, problem: impl Into<String>) -> Error {
 pub struct Config {
     /// Where gRPC is served.
     pub listen: SocketAddr,
-    /// Where metrics are served.
-    pub metrics_listen: Option<SocketAddr>,
     /// Where the stores are.
     pub stores: Stores,
     /// How reservations behave.
@@ -40,8 +42,8 @@ pub struct Config {
     pub auth: Arc<Auth>,
     /// The gRPC server.
     pub grpc: grpc::Options,
-    /// What is logged.
-    pub log: Log,
+    /// What is told of it: log, metrics, traces.
+    pub report: telemetry::Settings,
 }
 
 /// Where the stores are.
@@ -104,15 +106,6 @@ impl EngineSettings {
     }
 }
 
-/// What is logged.
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// A filter that has been parsed once.
-    pub filter: String,
-    /// How lines look.
-    pub format: LogFormat,
-}
-
 impl TryFrom<ServeArgs> for Config {
     type Error = Error;
 
@@ -131,7 +124,6 @@ impl TryFrom<ServeArgs> for Config {
         }
         Ok(Self {
             listen: args.listen,
-            metrics_listen: args.metrics_listen,
             stores: args.stores.try_into()?,
             engine: args.engine.try_into()?,
             auth,
@@ -142,7 +134,7 @@ impl TryFrom<ServeArgs> for Config {
                 connection_age_max: args.connection_age_max,
                 grace: args.grace,
             },
-            log: args.log.try_into()?,
+            report: args.report.try_into()?,
         })
     }
 }
@@ -229,15 +221,6 @@ impl TryFrom<EngineArgs> for EngineSettings {
             watchers_max: args.watchers_max,
             steps: Steps::from_environment(),
         })
-    }
-}
-
-impl TryFrom<LogArgs> for Log {
-    type Error = Error;
-
-    fn try_from(LogArgs { filter, format }: LogArgs) -> Result<Self, Error> {
-        EnvFilter::try_new(&filter).map_err(|error| wrong("TE_LOG", error.to_string()))?;
-        Ok(Self { filter, format })
     }
 }
 

@@ -9,6 +9,8 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use telemetry::{Trace, stores::Began};
+
 use super::{
     Error, Gate,
     script::{Reply, Script},
@@ -44,6 +46,7 @@ struct Line {
 /// A call, and whoever wants to know. It is made whether or not the caller is still there.
 struct Job {
     args: Vec<String>,
+    trace: Trace,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -62,7 +65,7 @@ impl Groups {
     /// Runs a call together with others that wait.
     pub(super) async fn run(&self, gate: &Gate, event: &EventId, args: Vec<String>) -> Answer {
         let (sender, answer) = oneshot::channel();
-        if let Some(first) = self.join(event, Job { args, answer: sender })? {
+        if let Some(first) = self.join(event, Job { args, trace: Trace::current(), answer: sender })? {
             let (groups, gate, event) = (self.clone(), gate.clone(), event.clone());
             gate.tasks.clone().spawn("gate run", async move { groups.drive(&gate, event, first).await });
         }
@@ -151,7 +154,9 @@ impl Gate {
     /// Answers each job. An error has been told to all of them.
     async fn run_group(&self, script: &'static Script, event: &EventId, jobs: Vec<Job>) -> Result<(), Error> {
         let args: Vec<&str> = jobs.iter().flat_map(|job| &job.args).map(String::as_str).collect();
+        let began = Began::now();
         let replies = self.run(script, event, &args).await;
+        self.operations.spans(script.name, began, jobs.iter().map(|job| &job.trace), &replies);
         match replies {
             Ok((epoch, mut replies)) => {
                 for job in jobs {

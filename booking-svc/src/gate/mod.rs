@@ -28,6 +28,9 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry::metrics::Meter;
+use telemetry::stores::Operations;
+
 use crate::{
     domain::{Epoch, EventId},
     tasks::Tasks,
@@ -63,6 +66,7 @@ pub struct Gate {
     tombstone_ms: u64,
     /// The keys of the last epoch seen of each event: a hint, since every script checks it.
     known: Arc<Mutex<HashMap<EventId, Arc<Keys>>>>,
+    operations: Operations,
     grants: Groups,
     begins: Groups,
     settles: Groups,
@@ -72,12 +76,13 @@ pub struct Gate {
 impl Gate {
     /// Opens the pool; `tasks` run what is asked.
     /// Fails when Redis can not be reached, or would drop keys when its memory is full.
-    pub async fn connect(options: &Options, tasks: &Tasks) -> Result<Self, Error> {
+    pub async fn connect(options: &Options, tasks: &Tasks, meter: &Meter) -> Result<Self, Error> {
         Ok(Self {
-            pool: Pool::connect(options).await?,
+            pool: Pool::connect(options, meter).await?,
             prefix: options.prefix.as_str().into(),
             tombstone_ms: options.tombstone_ttl.as_millis() as u64,
             known: Arc::default(),
+            operations: Operations::new(meter, "redis"),
             grants: Groups::of(&script::GRANT),
             begins: Groups::of(&script::BEGIN),
             settles: Groups::of(&script::SETTLE),
@@ -163,7 +168,8 @@ impl Gate {
     ) -> Result<Reply, Error> {
         let numbers = [keys.epoch.to_string(), self.tombstone_ms.to_string(), LOG_LENGTH.to_string()];
         let head = [&*numbers[0], connection.incarnation(), &numbers[1], &numbers[2]];
-        let reply = connection.run(script.call(keys, head, args.iter().copied())).await;
+        let run = connection.run(script.call(keys, head, args.iter().copied()));
+        let reply = self.operations.time(script.name, run).await;
         #[cfg(feature = "mutants")]
         let reply = reply?.log_late(connection).await;
         reply

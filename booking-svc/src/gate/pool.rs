@@ -15,6 +15,9 @@ use bb8_redis::{
     },
 };
 
+use opentelemetry::metrics::Meter;
+use telemetry::stores::{PoolState, PoolWaits};
+
 use super::{
     Error, Options,
     script::{Call, Reply},
@@ -23,6 +26,7 @@ use super::{
 /// Connections that are shared: each call borrows one, and its command is pipelined with those of others.
 #[derive(Clone)]
 pub(super) struct Pool {
+    waits: PoolWaits,
     pool: bb8::Pool<Manager>,
     client: Client,
 }
@@ -38,7 +42,7 @@ pub(super) struct Connection {
 }
 
 impl Pool {
-    pub(super) async fn connect(options: &Options) -> Result<Self, Error> {
+    pub(super) async fn connect(options: &Options, meter: &Meter) -> Result<Self, Error> {
         let info = connection_info(&options.url)?;
         let manager = Manager {
             redis: RedisConnectionManager::new(info.clone())
@@ -54,7 +58,11 @@ impl Pool {
             .error_sink(Box::new(LogErrors))
             .build(manager)
             .await?;
-        Ok(Self { pool, client })
+        let state = {
+            let pool = pool.clone();
+            move || pool_state(&pool.state())
+        };
+        Ok(Self { waits: PoolWaits::new(meter, "redis", options.connections, state), pool, client })
     }
 
     pub(super) fn size(&self) -> u32 {
@@ -65,7 +73,7 @@ impl Pool {
     pub(super) async fn get(&self) -> Result<Connection, Error> {
         loop {
             // Handing a broken one back makes the pool replace it; the pool's wait bounds the loop.
-            let connection = self.pool.get().await?;
+            let connection = self.waits.time(self.pool.get()).await?;
             if !connection.is_broken() {
                 return Ok(connection.clone());
             }
@@ -175,6 +183,12 @@ fn incarnation(info: &str) -> Result<String, Error> {
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn pool_state(state: &bb8::State) -> PoolState {
+    let used = state.connections.saturating_sub(state.idle_connections);
+    let timeouts = state.statistics.get_timed_out;
+    PoolState { idle: state.idle_connections.into(), used: used.into(), timeouts }
 }
 
 fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {

@@ -12,13 +12,18 @@ use self::edits::edited;
 use super::{Error, keys::Keys};
 
 /// A transition: a file of `lua/` behind those that it builds on.
-pub(super) struct Script(redis::Script);
+pub(super) struct Script {
+    redis: redis::Script,
+    /// The file's, as metrics and traces say it.
+    pub(super) name: &'static str,
+}
 
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $prelude:expr, $file:literal;)*) => {$(
         $(#[$doc])*
         pub(super) static $name: std::sync::LazyLock<Script> = std::sync::LazyLock::new(|| {
-            Script(redis::Script::new(&edited(concat!($prelude, include_str!(concat!("lua/", $file))))))
+            let text = edited(concat!($prelude, include_str!(concat!("lua/", $file))));
+            Script { redis: redis::Script::new(&text), name: $file.trim_end_matches(".lua") }
         });
     )*};
 }
@@ -90,7 +95,7 @@ impl Script {
         args: impl IntoIterator<Item = &'a str>,
     ) -> Call {
         let mut command = cmd("EVALSHA");
-        command.arg(self.0.get_hash()).arg(keys.len()).arg(keys);
+        command.arg(self.redis.get_hash()).arg(keys.len()).arg(keys);
         for arg in args {
             command.arg(arg);
         }
@@ -112,7 +117,7 @@ impl Call {
     ) -> redis::RedisResult<Vec<Value>> {
         match self.command.query_async(redis).await {
             Err(error) if error.kind() == redis::ServerErrorKind::NoScript.into() => {
-                self.script.0.load_async(redis).await?;
+                self.script.redis.load_async(redis).await?;
                 self.command.query_async(redis).await
             }
             answer => answer,

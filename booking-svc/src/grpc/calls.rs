@@ -1,35 +1,38 @@
-//! The record of calls: one metric, and one log line where something is wrong.
+//! The record of calls: one metric, one span where it is traced, and one log line where something is wrong.
 
 use std::time::Duration;
 
-use http::Response;
+use http::{Request, Response};
 use opentelemetry::{
     KeyValue,
     metrics::{Histogram, Meter},
+    trace::SpanContext,
 };
+use telemetry::{Throttle, Trace, Tracer, trace};
 use ticketengine::code_name;
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tracing::{Level, debug, enabled, error, warn};
 
-use super::throttle::Throttle;
+use super::status;
 use crate::identity::Rpc;
 
 /// Where calls are recorded.
-pub struct Calls {
+pub(super) struct Calls {
     durations: Histogram<f64>,
     outages: Throttle,
+    tracer: Tracer,
 }
 
 impl Calls {
     /// Records to `rpc.server.call.duration`, as the semantic conventions of OpenTelemetry name it.
-    pub fn new(meter: &Meter) -> Self {
+    pub(super) fn new(meter: &Meter, tracer: Tracer) -> Self {
         let durations = meter
             .f64_histogram("rpc.server.call.duration")
             .with_unit("s")
             .with_description("How long calls took, up to the headers of the answer.")
             .build();
-        Self { durations, outages: Throttle::default() }
+        Self { durations, outages: Throttle::default(), tracer }
     }
 
     fn record(&self, rpc: Option<Rpc>, code: Code, took: Duration) {
@@ -45,14 +48,16 @@ impl Calls {
         );
     }
 
-    fn log(&self, rpc: Option<Rpc>, status: &Status) {
+    fn log(&self, rpc: Option<Rpc>, status: &Status, trace_id: &str) {
         let (rpc, why, code) = (rpc.map_or("_OTHER", Rpc::name), status.message(), code_name(status.code()));
         match status.code() {
             Code::Ok => {}
-            Code::Internal | Code::Unknown | Code::DataLoss => error!(rpc, code, why, "call failed"),
+            Code::Internal | Code::Unknown | Code::DataLoss => {
+                error!(rpc, code, why, trace_id, "call failed");
+            }
             Code::Unavailable | Code::DeadlineExceeded => {
                 if let Some(silenced) = self.outages.pass(Instant::now()) {
-                    warn!(rpc, code, why, silenced, "call not served");
+                    warn!(rpc, code, why, silenced, trace_id, "call not served");
                 }
             }
             Code::Cancelled
@@ -65,7 +70,7 @@ impl Calls {
             | Code::Aborted
             | Code::OutOfRange
             | Code::Unimplemented
-            | Code::Unauthenticated => debug!(rpc, code, why, "call refused"),
+            | Code::Unauthenticated => debug!(rpc, code, why, trace_id, "call refused"),
         }
     }
 }
@@ -84,11 +89,20 @@ pub(super) struct Call<'a> {
     rpc: Option<Rpc>,
     started: Instant,
     code: Code,
+    caller: Option<SpanContext>,
+    pub(super) trace: Trace,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn begin(calls: &'a Calls, rpc: Option<Rpc>, started: Instant) -> Self {
-        Self { calls, rpc, started, code: Code::Cancelled }
+    pub(super) fn begin<B>(
+        calls: &'a Calls,
+        rpc: Option<Rpc>,
+        request: &Request<B>,
+        started: Instant,
+    ) -> Self {
+        let caller = trace::caller(request.headers());
+        let trace = calls.tracer.accept(rpc.map_or("_OTHER", Rpc::name), caller.as_ref());
+        Self { calls, rpc, started, code: Code::Cancelled, caller, trace }
     }
 
     pub(super) fn end(mut self, answer: Response<Body>) -> Response<Body> {
@@ -98,17 +112,24 @@ impl<'a> Call<'a> {
             .get(Status::GRPC_STATUS)
             .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
         // To read a whole status again costs as much as to refuse a seat: only for those who log refusals.
-        if (is_outage(self.code) || enabled!(Level::DEBUG))
-            && let Some(status) = Status::from_header_map(answer.headers())
-        {
-            self.calls.log(self.rpc, &status);
+        let (logged, traced) = (is_outage(self.code) || enabled!(Level::DEBUG), self.trace.is_on());
+        if !(logged || traced) || self.code == Code::Ok {
+            return answer;
         }
-        answer
+        let Some(status) = Status::from_header_map(answer.headers()) else { return answer };
+        let trace_id = self.trace.id(self.caller.as_ref()).to_string();
+        if logged {
+            self.calls.log(self.rpc, &status, &trace_id);
+        }
+        status::traced(&status, &trace_id)
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.calls.record(self.rpc, self.code, self.started.elapsed());
+        let code = code_name(self.code);
+        self.trace.set("rpc.response.status_code", code);
+        self.trace.end(is_outage(self.code).then_some(code));
     }
 }

@@ -20,8 +20,8 @@ use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::{Connected, TcpIncoming};
 
-use super::throttle::Throttle;
 use crate::limits;
+use telemetry::Throttle;
 
 /// The client's preface, and the shortest SETTINGS that has to follow it.
 const OPENING_BYTES: usize = 24 + 9;

@@ -11,6 +11,8 @@ use std::{
 };
 
 use http::{Request, Response};
+use opentelemetry::metrics::Meter;
+use telemetry::Tracer;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
@@ -40,16 +42,25 @@ struct Front {
     places: Arc<Semaphore>,
     /// Of them, those for calls that are open to all: strangers can not crowd out customers.
     open_places: Arc<Semaphore>,
-    calls: Arc<Calls>,
+    calls: Calls,
     /// Of answers on their way. Each is stopped with its answer, so that nobody has to wait for them.
     clocks: Tasks,
 }
 
 impl FrontLayer {
     /// Lets `calls_max` calls in at a time.
-    pub fn new(auth: Arc<Auth>, calls_max: usize, calls: Arc<Calls>) -> Self {
+    pub fn new(auth: Arc<Auth>, calls_max: usize, meter: &Meter, tracer: Tracer) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
         let (places, open_places) = (places(calls_max), places((calls_max / 2).max(1)));
+        let free = Arc::clone(&places);
+        meter
+            .u64_observable_gauge("ticketengine.calls")
+            .with_description("Calls under way")
+            .with_callback(move |gauge| {
+                gauge.observe((calls_max - free.available_permits()) as u64, &[]);
+            })
+            .build();
+        let calls = Calls::new(meter, tracer);
         Self(Arc::new(Front { auth, places, open_places, calls, clocks: Tasks::default() }))
     }
 }
@@ -99,13 +110,14 @@ impl Front {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
         let rpc = Rpc::from_path(request.uri().path());
-        let call = Call::begin(&self.calls, rpc, started);
+        let call = Call::begin(&self.calls, rpc, &request, started);
         let Some(rpc) = rpc else {
             return call.end(status::unimplemented().into_http());
         };
         let bound = deadline::of(rpc, request.headers());
         let passed = unless_it_panics(self.pass(rpc, inner, request));
-        let answer = match timeout_at(started + bound, passed).await {
+        let passed = timeout_at(started + bound, call.trace.within(passed)).await;
+        let answer = match passed {
             Ok(Ok(answer)) => named(answer),
             Ok(Err(refusal)) => refusal.into_http(),
             Err(_) => status::deadline_exceeded(bound).into_http(),
@@ -157,9 +169,7 @@ async fn unless_it_panics(
 
 /// An answer that tonic made by itself gets the details that ours have.
 fn named(mut answer: Response<Body>) -> Response<Body> {
-    if let Some(details) = answer.headers_mut().get_mut("grpc-status-details-bin") {
-        // Hardly ever the same twice: HPACK's table would be filled and emptied with each, on both sides.
-        details.set_sensitive(true);
+    if status::never_indexed(&mut answer) {
         return answer;
     }
     let headers = answer.headers();

@@ -17,7 +17,7 @@ fn trust() -> Trust {
 
 fn front(auth: Auth, calls_max: usize) -> FrontLayer {
     let meter = SdkMeterProvider::builder().build().meter("test");
-    FrontLayer::new(Arc::new(auth), calls_max, Arc::new(Calls::new(&meter)))
+    FrontLayer::new(Arc::new(auth), calls_max, &meter, Tracer::default())
 }
 
 fn request(rpc: &str, headers: &[(&str, &str)]) -> Request<Body> {

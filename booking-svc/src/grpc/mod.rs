@@ -10,16 +10,15 @@ mod event;
 mod front;
 mod health;
 mod status;
-mod throttle;
 mod watch;
 
-pub use calls::Calls;
 pub use front::{FrontLayer, FrontService};
 pub use status::DOMAIN;
 
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry::metrics::Meter;
+use telemetry::Tracer;
 use ticketengine::v1::{
     booking_service_server::BookingServiceServer, event_service_server::EventServiceServer,
 };
@@ -73,6 +72,7 @@ pub async fn serve(
     engine: Engine,
     auth: Arc<Auth>,
     meter: &Meter,
+    tracer: Tracer,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
@@ -86,7 +86,7 @@ pub async fn serve(
     };
     watchdog.spawn("health", health.clone().follow(ready, stopping));
 
-    let front = FrontLayer::new(auth, options.calls_max, Arc::new(Calls::new(meter)));
+    let front = FrontLayer::new(auth, options.calls_max, meter, tracer);
     let booking = BookingServiceServer::new(Booking {
         engine: engine.clone(),
         stream_age_max: options.connection_age_max,

@@ -4,7 +4,8 @@
 
 use std::{collections::HashMap, fmt::Display, time::Duration};
 
-use tonic::{Code, Status};
+use http::Response;
+use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::convert::{Invalid, timestamp};
@@ -234,6 +235,21 @@ pub(super) fn named(bare: &Status) -> Status {
         | Code::Unauthenticated) => Refusal::new(code, "INTERNAL", bare.message()),
     }
     .status()
+}
+
+/// The same answer, with what the call is found by in logs and traces.
+pub(super) fn traced(status: &Status, trace_id: &str) -> Response<Body> {
+    let mut details = status.get_error_details();
+    details.set_request_info(trace_id, "");
+    let mut answer = Status::with_error_details(status.code(), status.message(), details).into_http();
+    never_indexed(&mut answer);
+    answer
+}
+
+/// Details are hardly ever the same twice: HPACK's table would be filled and emptied with each, on both sides.
+pub(super) fn never_indexed(answer: &mut Response<Body>) -> bool {
+    let details = answer.headers_mut().get_mut("grpc-status-details-bin");
+    details.map(|details| details.set_sensitive(true)).is_some()
 }
 
 #[cfg(test)]

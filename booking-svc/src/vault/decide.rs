@@ -16,10 +16,13 @@ pub(super) enum Answer {
 }
 
 /// Why a batch has no answer.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// There was no connection: nothing was sent.
+    #[error("not sent: {0}")]
     NotSent(Error),
     /// It may have happened or not: ask again.
+    #[error("unknown: {0}")]
     Unknown(Error),
 }
 

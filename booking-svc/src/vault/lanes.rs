@@ -6,6 +6,11 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry::metrics::{Histogram, Meter};
+use telemetry::{
+    Trace,
+    stores::{Began, Operations},
+};
 use tokio::{
     select,
     sync::{Mutex, Semaphore, mpsc, oneshot},
@@ -23,6 +28,23 @@ use crate::{
     tasks::Tasks,
 };
 
+/// What is recorded of commits.
+pub(super) struct Metrics {
+    batches: Histogram<u64>,
+    operations: Operations,
+}
+
+impl Metrics {
+    pub(super) fn new(meter: &Meter, operations: Operations) -> Self {
+        let batches = meter
+            .u64_histogram("ticketengine.commit.decisions")
+            .with_boundaries(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
+            .with_description("Decisions that went into one commit")
+            .build();
+        Self { batches, operations }
+    }
+}
+
 /// Decisions that may wait for a lane.
 const DECISIONS_WAITING_MAX: usize = 4_096;
 /// Decisions in one transaction.
@@ -39,6 +61,7 @@ pub(super) struct Queue(mpsc::Sender<Job>);
 /// A decision and whoever wants to know. The decision is made whether or not the caller is still there.
 struct Job {
     decision: Decision,
+    trace: Trace,
     reply: oneshot::Sender<Result<Outcome, Error>>,
 }
 
@@ -59,20 +82,23 @@ impl Vault {
             return Err(Error::SeatNotFound { event: decision.reservation.event, seat });
         }
         let (reply, answer) = oneshot::channel();
-        self.decisions.0.try_send(Job { decision, reply }).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Error::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Error::Unavailable("the service is stopping".into()),
+        self.decisions.0.try_send(Job { decision, trace: Trace::current(), reply }).map_err(|refused| {
+            match refused {
+                mpsc::error::TrySendError::Full(_) => Error::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Error::Unavailable("the service is stopping".into()),
+            }
         })?;
         answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the service is stopping".into())))
     }
 }
 
 /// Starts the lanes. They end when `daemons` is told to stop, after what is queued by then.
-pub(super) fn start(pool: Pool, options: &Options, daemons: &Tasks) -> Queue {
+pub(super) fn start(pool: Pool, options: &Options, daemons: &Tasks, metrics: Metrics) -> Queue {
     let (queue, waiting) = mpsc::channel(DECISIONS_WAITING_MAX);
     let lanes = Arc::new(Lanes {
         intake: Mutex::new(Intake { waiting, set_aside: VecDeque::new() }),
         pool,
+        metrics,
         patience: options.decide_timeout,
         alone: Semaphore::new(options.alone()),
         alone_waiting: Arc::new(Semaphore::new(ALONE_WAITING_MAX)),
@@ -94,6 +120,7 @@ pub(super) fn start(pool: Pool, options: &Options, daemons: &Tasks) -> Queue {
 struct Lanes {
     intake: Mutex<Intake>,
     pool: Pool,
+    metrics: Metrics,
     patience: Duration,
     /// Bounds the connections of decisions that are run alone.
     alone: Semaphore,
@@ -153,7 +180,9 @@ impl Lanes {
     /// fails its neighbours nor holds up the lane.
     async fn commit(lanes: &Arc<Self>, jobs: Vec<Job>) {
         let decisions: Vec<&Decision> = jobs.iter().map(|job| &job.decision).collect();
-        match ask(&lanes.pool, lanes.patience, &decisions, Locked::Skip).await {
+        lanes.metrics.batches.record(decisions.len() as u64, &[]);
+        let traces = jobs.iter().map(|job| &job.trace);
+        match lanes.ask(&decisions, Locked::Skip, traces).await {
             Ok(answers) => {
                 for (job, answer) in jobs.into_iter().zip(answers) {
                     match answer {
@@ -176,19 +205,19 @@ impl Lanes {
         };
         let lanes = Arc::clone(lanes);
         lanes.tasks.clone().spawn("vault decision", async move {
-            let result = lanes.decide_alone(&job.decision).await;
+            let result = lanes.decide_alone(&job.decision, &job.trace).await;
             drop(place);
             job.reply(result);
         });
     }
 
-    async fn decide_alone(&self, decision: &Decision) -> Result<Outcome, Error> {
+    async fn decide_alone(&self, decision: &Decision, trace: &Trace) -> Result<Outcome, Error> {
         let Ok(Ok(_permit)) = timeout(self.patience, self.alone.acquire()).await else {
             return Err(Error::Unavailable("too many decisions are stuck".into()));
         };
         let mut last = Error::Unavailable("not tried".into());
         for _ in 0..ALONE_ATTEMPTS {
-            match ask(&self.pool, self.patience, &[decision], Locked::Wait).await {
+            match self.ask(&[decision], Locked::Wait, [trace]).await {
                 Ok(answers) => match answers.into_iter().next() {
                     Some(Answer::Settled(result)) => return result,
                     Some(Answer::Busy) | None => last = Error::Corrupt("busy, though it waited".into()),
@@ -198,6 +227,21 @@ impl Lanes {
         }
         tracing::warn!(reservation = %decision.reservation, error = %last, "a decision failed");
         Err(last)
+    }
+}
+
+impl Lanes {
+    /// Asks the vault once, on behalf of calls that may be traced.
+    async fn ask<'a>(
+        &self,
+        decisions: &[&Decision],
+        locked: Locked,
+        traces: impl IntoIterator<Item = &'a Trace>,
+    ) -> Result<Vec<Answer>, Failure> {
+        let began = Began::now();
+        let answers = ask(&self.pool, self.patience, decisions, locked).await;
+        self.metrics.operations.done("decide", began, traces, &answers);
+        answers
     }
 }
 

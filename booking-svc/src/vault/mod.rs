@@ -29,6 +29,8 @@ use bb8_postgres::{
     bb8::ManageConnection,
     tokio_postgres::{IsolationLevel, Row},
 };
+use opentelemetry::metrics::Meter;
+use telemetry::stores::Operations;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::{
@@ -47,6 +49,7 @@ const BULK_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Vault {
     pool: Pool,
+    operations: Operations,
     decisions: Queue,
     query_timeout: Duration,
 }
@@ -56,18 +59,20 @@ impl Vault {
     ///
     /// Tries for some seconds to reach the server. A server that may lose bookings, a database without its tables and
     /// a malformed URL are refused at once.
-    pub async fn connect(options: Options, daemons: &Tasks) -> Result<Self, Error> {
+    pub async fn connect(options: Options, daemons: &Tasks, meter: &Meter) -> Result<Self, Error> {
         let give_up = Instant::now() + CONNECT_PATIENCE;
         let (asking, deciding) = loop {
-            match open(&options).await {
+            match open(&options, meter).await {
                 Ok(pools) => break pools,
                 Err(error) if error.is_permanent() || Instant::now() > give_up => return Err(error),
                 Err(error) => tracing::info!(%error, "waiting for the vault"),
             }
             sleep(CONNECT_AGAIN_AFTER).await;
         };
-        let decisions = lanes::start(deciding, &options, daemons);
-        Ok(Self { pool: asking, decisions, query_timeout: options.query_timeout })
+        let operations = Operations::new(meter, "postgresql");
+        let lanes = lanes::Metrics::new(meter, operations.clone());
+        let decisions = lanes::start(deciding, &options, daemons, lanes);
+        Ok(Self { pool: asking, operations, decisions, query_timeout: options.query_timeout })
     }
 
     /// Whether the vault answers.
@@ -78,32 +83,34 @@ impl Vault {
     /// Runs one statement as a transaction of its own.
     async fn query(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
         let mut connection = self.pool.get().await?;
-        in_time(self.query_timeout, connection.query(sql, params)).await
+        let answer = in_time(self.query_timeout, connection.query(sql, params));
+        self.operations.time("query", answer).await
     }
 
     /// Runs one statement that may take longer: it answers with a row a seat, or writes, or waits for decisions.
     async fn bulk(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
         let mut connection = self.pool.get().await?;
-        in_time(BULK_TIMEOUT, async {
+        let work = in_time(BULK_TIMEOUT, async {
             let transaction = connection.begin(IsolationLevel::ReadCommitted, BULK_TIMEOUT).await?;
             let rows = transaction.query(sql, params).await?;
             transaction.commit().await?;
             connection.committed();
             Ok(rows)
-        })
-        .await
+        });
+        self.operations.time("bulk", work).await
     }
 }
 
-async fn open(options: &Options) -> Result<(Pool, Pool), Error> {
+async fn open(options: &Options, meter: &Meter) -> Result<(Pool, Pool), Error> {
     let manager = Manager::new(options, options.query_timeout)?;
     let mut probe = manager.connect().await?;
     migrate::check(&probe.query(sql::SCHEMA_VERSION, &[]).await?)?;
     warn_of_rights(&probe.query(sql::MAY_DELETE, &[]).await?)?;
     drop(probe);
-    let asking = manager.pool(options.asking(), options.pool_wait).await?;
+    let asking = manager.pool(options.asking(), options.pool_wait, meter, "postgresql-ask").await?;
     let manager = Manager::new(options, options.decide_timeout)?;
-    Ok((asking, manager.pool(options.deciding(), options.pool_wait).await?))
+    let deciding = manager.pool(options.deciding(), options.pool_wait, meter, "postgresql-decide").await?;
+    Ok((asking, deciding))
 }
 
 /// The owner of the tables, a superuser or a careless grant: it works, but a thief of the URL could do as much.

@@ -6,12 +6,14 @@ use std::{
 
 use bb8_postgres::{
     PostgresConnectionManager,
-    bb8::{self, ErrorSink, ManageConnection},
+    bb8::{self, ErrorSink, ManageConnection, PooledConnection, RunError},
     tokio_postgres::{
         Client, Config, IsolationLevel, NoTls, Row, SimpleQueryMessage, Statement, Transaction,
         config::TargetSessionAttrs, types::ToSql,
     },
 };
+use opentelemetry::metrics::Meter;
+use telemetry::stores::{PoolState, PoolWaits};
 use tokio::time::timeout;
 
 use super::{Error, Options, sql};
@@ -23,7 +25,13 @@ const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 /// One line a second is enough to say that a server is down.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) type Pool = bb8::Pool<Manager>;
+/// Connections that are shared. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Pool {
+    pool: bb8::Pool<Manager>,
+    waits: PoolWaits,
+}
+
 pub(super) type Params<'a> = [&'a (dyn ToSql + Sync)];
 
 /// Opens connections that are set up, and safe to trust with a booking.
@@ -57,9 +65,21 @@ impl Manager {
     }
 
     /// A pool of `size` connections, all open.
-    pub(super) async fn pool(self, size: u32, wait: Duration) -> Result<Pool, Error> {
-        let pool = Pool::builder().max_size(size).min_idle(size).connection_timeout(wait);
-        pool.test_on_check_out(true).error_sink(Box::new(Log::default())).build(self).await
+    /// Of `size` connections, under this name in metrics.
+    pub(super) async fn pool(
+        self,
+        size: u32,
+        wait: Duration,
+        meter: &Meter,
+        name: &'static str,
+    ) -> Result<Pool, Error> {
+        let pool = bb8::Pool::builder().max_size(size).min_idle(size).connection_timeout(wait);
+        let pool = pool.test_on_check_out(true).error_sink(Box::new(Log::default())).build(self).await?;
+        let state = {
+            let pool = pool.clone();
+            move || pool_state(&pool.state())
+        };
+        Ok(Pool { waits: PoolWaits::new(meter, name, size, state), pool })
     }
 
     async fn open(&self) -> Result<Connection, Error> {
@@ -77,6 +97,19 @@ impl Manager {
             None => Err(Error::Corrupt("no answer about the server's durability".into())),
         }
     }
+}
+
+impl Pool {
+    /// A connection, if one is free in time.
+    pub(super) async fn get(&self) -> Result<PooledConnection<'_, Manager>, RunError<Error>> {
+        self.waits.time(self.pool.get()).await
+    }
+}
+
+fn pool_state(state: &bb8::State) -> PoolState {
+    let used = state.connections.saturating_sub(state.idle_connections);
+    let timeouts = state.statistics.get_timed_out;
+    PoolState { idle: state.idle_connections.into(), used: used.into(), timeouts }
 }
 
 /// Reads a URL, and adds what a connection needs to notice that its server is gone or only a standby.

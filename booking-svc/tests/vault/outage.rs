@@ -8,6 +8,7 @@ use booking_svc::{
     tasks::Tasks,
     vault::{Error, Options, Vault},
 };
+use opentelemetry::global;
 use tokio::{join, time::sleep};
 
 use crate::support::{book, with_db, with_empty_db};
@@ -17,7 +18,7 @@ fn a_database_that_may_lose_bookings_is_refused() {
     with_db(async |db| {
         let sql = format!("ALTER DATABASE {} SET synchronous_commit = off", db.name);
         db.raw().await.batch_execute(&sql).await.unwrap();
-        let refused = Vault::connect(db.options(), &db.tasks).await.err();
+        let refused = Vault::connect(db.options(), &db.tasks, &global::meter("test")).await.err();
         assert_eq!(refused, Some(Error::UnsafeDurability("synchronous_commit=off".into())));
         let allowed = Options { allow_unsafe_durability: true, ..db.options() };
         assert_eq!(db.vault_with(allowed).await.ping().await, Ok(()));
@@ -28,7 +29,7 @@ fn a_database_that_may_lose_bookings_is_refused() {
 fn two_that_migrate_at_once_agree_and_an_empty_database_is_named() {
     with_empty_db(async |db| {
         let begun = Instant::now();
-        let refused = Vault::connect(db.options(), &db.tasks).await.err();
+        let refused = Vault::connect(db.options(), &db.tasks, &global::meter("test")).await.err();
         assert!(matches!(refused, Some(Error::NotMigrated(_))), "{refused:?}");
         assert!(begun.elapsed() < Duration::from_secs(5), "it is told at once");
 
@@ -45,7 +46,7 @@ fn two_that_migrate_at_once_agree_and_an_empty_database_is_named() {
 fn a_url_that_is_none_is_named() {
     with_empty_db(async |db| {
         let options = Options { url: "postgres://host:port/".into(), ..db.options() };
-        let refused = Vault::connect(options, &db.tasks).await.err();
+        let refused = Vault::connect(options, &db.tasks, &global::meter("test")).await.err();
         assert!(matches!(refused, Some(Error::Url(_))), "{refused:?}");
     });
 }
@@ -136,7 +137,7 @@ fn what_is_queued_is_decided_before_the_lanes_end() {
     with_db(async |db| {
         db.vault_with_event().await;
         let daemons = Tasks::default();
-        let vault = Vault::connect(db.options(), &daemons).await.unwrap();
+        let vault = Vault::connect(db.options(), &daemons, &global::meter("test")).await.unwrap();
         let (decided, stopped) = join!(vault.decide(book(1, &[1])), daemons.stop(Duration::from_secs(5)));
         assert!(matches!(decided, Ok(Outcome::Booked(_))), "{decided:?}");
         assert!(stopped, "a lane still runs");

@@ -15,6 +15,7 @@ use booking_svc::{
     tasks::Tasks,
     vault::{self, Options, Vault},
 };
+use opentelemetry::global;
 use testkit::database::{OWNER, SERVICE, as_role, create_roles};
 
 const VARIABLE: &str = "TE_TEST_DATABASE_URL";
@@ -108,7 +109,7 @@ impl Db {
     }
 
     pub(crate) async fn vault_with(&self, options: Options) -> Vault {
-        Vault::connect(options, &self.tasks).await.unwrap()
+        Vault::connect(options, &self.tasks, &global::meter("test")).await.unwrap()
     }
 
     /// A vault with an event of 1,000 seats, `e`.

@@ -7,5 +7,7 @@ mod commands;
 mod delay;
 mod faults;
 mod hostile;
+mod metrics;
 mod slow_reader;
 mod support;
+mod traces;

@@ -7,8 +7,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use humantime::parse_duration;
+use telemetry::ReportArgs;
 
 use super::Secret;
 use crate::limits;
@@ -58,19 +59,7 @@ pub struct GatewayArgs {
     /// Audience of such tokens (aud).
     #[arg(long, env = "TE_JWT_AUDIENCE")]
     pub jwt_audience: Option<String>,
-    /// What is logged, to standard error: a filter, such as info or ws_gateway=debug,info.
-    #[arg(long = "log", env = "TE_LOG", default_value = "info")]
-    pub log_filter: String,
-    /// How log lines look.
-    #[arg(long, env = "TE_LOG_FORMAT", value_enum, default_value = "human")]
-    pub log_format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Human,
-    /// One JSON object a line.
-    Json,
+    #[command(flatten)]
+    #[allow(missing_docs)] // A flattened group has no help.
+    pub report: ReportArgs,
 }

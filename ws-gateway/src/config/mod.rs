@@ -3,13 +3,12 @@
 mod args;
 mod secret;
 
-pub use args::{GatewayArgs, LogFormat};
+pub use args::GatewayArgs;
 pub use secret::Secret;
 
 use std::{fs, net::SocketAddr, ops::RangeInclusive, path::Path, time::Duration};
 
 use tonic::transport::Certificate;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     http::{self, admission::Bounds, demo::Demo},
@@ -26,6 +25,12 @@ use crate::{
 pub struct Error {
     setting: &'static str,
     problem: String,
+}
+
+impl From<telemetry::Error> for Error {
+    fn from(telemetry::Error { setting, problem }: telemetry::Error) -> Self {
+        Self { setting, problem }
+    }
 }
 
 fn wrong(setting: &'static str, problem: impl Into<String>) -> Error {
@@ -49,24 +54,14 @@ pub struct Config {
     pub stall_max: Duration,
     /// At a stop, over how long sockets are closed.
     pub drain: Duration,
-    /// What is logged.
-    pub log: Log,
-}
-
-/// What is logged.
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// A filter that has been parsed once.
-    pub filter: String,
-    /// How lines look.
-    pub format: LogFormat,
+    /// What is told of it: log, metrics, traces.
+    pub report: telemetry::Settings,
 }
 
 impl TryFrom<GatewayArgs> for Config {
     type Error = Error;
 
     fn try_from(args: GatewayArgs) -> Result<Self, Error> {
-        EnvFilter::try_new(&args.log_filter).map_err(|error| wrong("TE_LOG", error.to_string()))?;
         let origins = args.allowed_origins.parse();
         let http = http::Options {
             origins: origins
@@ -83,7 +78,7 @@ impl TryFrom<GatewayArgs> for Config {
             heartbeat: within("TE_HEARTBEAT", args.heartbeat, HEARTBEAT_RANGE)?,
             stall_max: within("TE_STALL_MAX", args.stall_max, STALL_RANGE)?,
             drain: within("TE_DRAIN", args.drain, Duration::ZERO..=DRAIN_MAX)?,
-            log: Log { filter: args.log_filter, format: args.log_format },
+            report: args.report.try_into()?,
         })
     }
 }

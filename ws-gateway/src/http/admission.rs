@@ -78,7 +78,6 @@ impl Admission {
     }
 
     /// How many sockets are open.
-    #[cfg(test)]
     pub(crate) fn sockets(&self) -> usize {
         self.counts().sockets
     }

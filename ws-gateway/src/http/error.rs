@@ -10,7 +10,7 @@ use ticketengine::code_name;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::admission::Full;
+use super::{admission::Full, record::Reason};
 use crate::{
     limits::{RETRY_AFTER_FULL, RETRY_AFTER_OUTAGE},
     rooms::EnterError,
@@ -155,6 +155,7 @@ impl IntoResponse for Refusal {
             },
         };
         let mut response = (self.status, Json(answer)).into_response();
+        response.extensions_mut().insert(Reason(self.reason.into_owned()));
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = wait {

@@ -14,8 +14,11 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::admission::{Admission, Connection};
-use crate::limits::{
-    ACCEPT_RETRY, CONNECTION_GRACE, HEADERS_MAX, HEADERS_WAIT, HTTP_BUFFER_BYTES_MAX, TCP_KEEPALIVE,
+use crate::{
+    limits::{
+        ACCEPT_RETRY, CONNECTION_GRACE, HEADERS_MAX, HEADERS_WAIT, HTTP_BUFFER_BYTES_MAX, TCP_KEEPALIVE,
+    },
+    metrics::Metrics,
 };
 
 /// What those hear whom there is no room for, not even to be read.
@@ -28,6 +31,7 @@ pub(crate) struct Listener {
     pub(crate) router: Router,
     /// Counts.
     pub(crate) admission: Admission,
+    pub(crate) metrics: Metrics,
     /// Owns the connections while they speak HTTP.
     pub(crate) connections: TaskTracker,
     /// How long they may.
@@ -70,6 +74,7 @@ impl Listener {
                 self.connections.spawn(served);
             }
             Err(full) => {
+                self.metrics.refused("CONNECTIONS".to_owned());
                 debug!(peer = %peer.ip(), ?full, "turned a connection away");
                 // One attempt, nothing waits: who does not get it sees a closed connection.
                 let _ = stream.into_std().and_then(|mut stream| stream.write_all(TURNED_AWAY));
@@ -129,6 +134,7 @@ mod tests {
         let server = Listener {
             router,
             admission: admission.clone(),
+            metrics: Metrics::unseen(),
             connections: connections.clone(),
             time_max: TIME_MAX,
         };

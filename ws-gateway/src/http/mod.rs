@@ -10,6 +10,7 @@ mod health;
 mod listen;
 pub mod origin;
 pub(crate) mod page;
+mod record;
 mod upgrade;
 
 pub(crate) use listen::Listener;
@@ -19,15 +20,18 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware::from_fn_with_state,
     routing::{get, post},
 };
 use http::{HeaderName, HeaderValue, header};
+use telemetry::Tracer;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use self::{admission::Bounds, demo::Demo, error::Refusal, origin::Origins};
+use self::{admission::Bounds, demo::Demo, error::Refusal, origin::Origins, record::Record};
 use crate::{
     limits::BODY_BYTES_MAX,
+    metrics::Metrics,
     rooms::Rooms,
     session,
     upstream::{Catalog, Targets},
@@ -58,6 +62,8 @@ pub(crate) struct Parts {
     pub(crate) files: page::Files,
     /// Where sockets watch.
     pub(crate) rooms: Rooms,
+    pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
     /// Shared by all sessions.
     pub(crate) session: Arc<session::Settings>,
     /// Owns the sessions.
@@ -73,6 +79,7 @@ type App = axum::extract::State<Arc<Parts>>;
 /// All paths.
 pub(crate) fn router(parts: Parts) -> Router {
     let cors = parts.options.origins.cors();
+    let recorded = Record { metrics: parts.metrics.clone(), tracer: parts.tracer.clone() };
     let public = Router::new()
         .route("/v1/events", get(events::list))
         .route("/v1/events/{event_id}", get(events::event))
@@ -100,6 +107,7 @@ pub(crate) fn router(parts: Parts) -> Router {
         .merge(demo)
         .fallback(async || Refusal::not_found())
         .method_not_allowed_fallback(async || Refusal::wrong_method())
+        .layer(from_fn_with_state(recorded, record::record))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))

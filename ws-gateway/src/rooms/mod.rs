@@ -28,6 +28,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     limits::ROOMS_MAX,
+    metrics::Metrics,
     upstream::{Targets, watch},
 };
 use room::Room;
@@ -67,6 +68,7 @@ pub struct Rooms(Arc<Inner>);
 
 struct Inner {
     targets: Targets,
+    metrics: Metrics,
     settings: Settings,
     tracker: TaskTracker,
     draining: CancellationToken,
@@ -79,11 +81,20 @@ impl Rooms {
     /// room ends with its last watcher.
     pub fn new(
         targets: Targets,
+        metrics: Metrics,
         settings: Settings,
         tracker: TaskTracker,
         draining: CancellationToken,
     ) -> Self {
-        Self(Arc::new(Inner { targets, settings, tracker, draining, open: Mutex::default() }))
+        let inner = Inner { targets, metrics, settings, tracker, draining, open: Mutex::default() };
+        let rooms = Self(Arc::new(inner));
+        let metrics = &rooms.0.metrics;
+        let look = rooms.clone();
+        metrics.gauge("ticketengine.gateway.rooms", "Events that are watched", move || look.open().len());
+        let look = rooms.clone();
+        let stale = move || look.open().values().filter(|room| room.is_stale()).count();
+        metrics.gauge("ticketengine.gateway.rooms.stale", "Of them, those that are cut off", stale);
+        rooms
     }
 
     /// A place in the room of an event, which opens where there is none. The event must exist: ask the catalog before.
@@ -95,7 +106,7 @@ impl Rooms {
             Some(room) => Arc::clone(room),
             None if open.len() >= ROOMS_MAX => return Err(EnterError::Rooms),
             None => {
-                let room = Arc::new(Room::new(event_id.into(), self.0.settings));
+                let room = Arc::new(Room::new(event_id.into(), self.0.settings, self.0.metrics.clone()));
                 open.insert(Arc::clone(&room.event_id), Arc::clone(&room));
                 self.0.tracker.spawn(self.clone().keep(Arc::clone(&room)));
                 room

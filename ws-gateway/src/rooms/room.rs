@@ -17,7 +17,10 @@ use super::{
     shown::Shown,
     view::{Seats, View},
 };
-use crate::upstream::live::Live;
+use crate::{
+    metrics::{Metrics, Sent},
+    upstream::live::Live,
+};
 
 /// Different choices of several sections in one room: each costs a frame a tick and encoding. Who watches all seats or one
 /// section always gets in, whatever choices others make up.
@@ -41,6 +44,7 @@ pub(super) struct Room {
     pub(super) event_id: Arc<str>,
     pub(super) live: Live,
     settings: Settings,
+    metrics: Metrics,
     state: Mutex<State>,
     beats: watch::Sender<Beat>,
     /// Where frames are written to.
@@ -64,7 +68,7 @@ pub(super) struct State {
 
 impl Room {
     /// An empty room.
-    pub(super) fn new(event_id: Arc<str>, settings: Settings) -> Self {
+    pub(super) fn new(event_id: Arc<str>, settings: Settings, metrics: Metrics) -> Self {
         let now = Instant::now();
         let state = State {
             shown: Shown::default(),
@@ -80,6 +84,7 @@ impl Room {
             event_id,
             live: Live::default(),
             settings,
+            metrics,
             state: Mutex::new(state),
             beats: watch::Sender::default(),
             outlets: Outlets::default(),
@@ -116,6 +121,11 @@ impl Room {
         state.watchers == 0 && (draining || now >= state.empty_since + LINGER)
     }
 
+    /// Whether its watchers were told last that changes may be missing.
+    pub(super) fn is_stale(&self) -> bool {
+        self.state().shown.stale()
+    }
+
     /// Shows what is new: the first after a quiet time at once, then what has come together, once a tick. Ends when
     /// the room may be over.
     pub(super) async fn run(self: &Arc<Self>, draining: &CancellationToken, tracker: &TaskTracker) {
@@ -135,12 +145,23 @@ impl Room {
                 self.push(tracker).await;
             }
             let flush = begun.elapsed();
+            if is_new {
+                self.metrics.ticked(flush);
+            }
+            self.count_sent();
             while let Some(turn) = self.asking() {
                 self.outlets.ask(turn).await;
             }
             if is_new {
                 sleep_until(begun + stretched(self.settings.tick, flush)).await;
             }
+        }
+    }
+
+    fn count_sent(&self) {
+        let sent = self.state().shown.take_sent();
+        if sent != Sent::default() {
+            self.metrics.sent(sent);
         }
     }
 
@@ -210,6 +231,12 @@ impl Room {
         let beat = Beat { gone: trust.gone, draining };
         self.beats.send_if_modified(|last| std::mem::replace(last, beat) != beat);
         moved || heartbeat
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.count_sent();
     }
 }
 

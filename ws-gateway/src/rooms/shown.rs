@@ -13,6 +13,7 @@ use super::{
     frames,
     view::View,
 };
+use crate::metrics::Sent;
 
 /// Changes of seats that readers can catch up with; who lacks more gets a snapshot.
 const REACH_SEATS: usize = 32_768;
@@ -32,6 +33,9 @@ pub(super) struct Shown {
     as_of: Option<Timestamp>,
     stale: bool,
     cache: Cache,
+    /// Where the board was before it moved last.
+    before: u64,
+    sent: Sent,
 }
 
 /// How far a reader is. That is all that the gateway keeps for it: there is no queue.
@@ -51,6 +55,7 @@ pub(super) struct Cursor {
 impl Shown {
     /// Goes to where the live board is. False: nothing is new.
     pub(super) fn advance(&mut self, live: &Board, resets: u64) -> bool {
+        let before = self.position().map_or(0, |at| at.version);
         if let Some(board) = &mut self.board
             && resets == self.resets
         {
@@ -60,6 +65,7 @@ impl Shown {
                 Missing::Snapshot | Missing::Ahead => board.restore(live.snapshot()),
             };
             if done.is_ok() {
+                self.before = before;
                 self.cache.clear();
                 return true;
             }
@@ -127,6 +133,10 @@ impl Shown {
         }
         match self.changes_frame(cursor, at, now, heartbeat, view, encoding) {
             Answer::Frame(frame) => {
+                self.sent.changes += 1;
+                self.sent.bytes += frame.len() as u64;
+                // Nobody else has told the reader of what was before.
+                self.sent.conflated += u64::from(cursor.looked < self.before);
                 *cursor = Cursor { at: Some(now), looked: now.version, ahead: None, ..cursor.clone() };
                 Some(frame)
             }
@@ -136,6 +146,11 @@ impl Shown {
                 None
             }
         }
+    }
+
+    /// What readers took since this was asked last.
+    pub(super) fn take_sent(&mut self) -> Sent {
+        std::mem::take(&mut self.sent)
     }
 
     /// Where the board is; None while there is none.
@@ -208,6 +223,7 @@ impl Shown {
             ahead: None,
             heartbeat: cursor.heartbeat,
         };
+        self.sent.snapshots += 1;
         self.frame(Key::Snapshot { view: view.id, encoding }, |shown| {
             let snapshot = shown.board.as_ref().map(|board| view.snapshot(board)).unwrap_or_default();
             frames::snapshot(encoding, snapshot, view.len())
@@ -216,6 +232,7 @@ impl Shown {
 
     fn heartbeat_frame(&mut self, cursor: &mut Cursor, view: &View, encoding: Encoding) -> Bytes {
         cursor.heartbeat = self.heartbeats + 1;
+        self.sent.heartbeats += 1;
         self.frame(Key::Heartbeat { view: view.id, encoding }, |shown| {
             let board = shown.board.as_ref();
             let Position { epoch, version } = board.map(Board::position).unwrap_or_default();
@@ -231,11 +248,16 @@ impl Shown {
     }
 
     fn frame(&mut self, key: Key, make: impl FnOnce(&Self) -> Bytes) -> Bytes {
-        if let Some(Answer::Frame(frame)) = self.cache.answer(key) {
-            return frame;
-        }
-        let frame = make(self);
-        self.cache.keep(key, Answer::Frame(frame.clone()));
+        let known = match self.cache.answer(key) {
+            Some(Answer::Frame(frame)) => Some(frame),
+            Some(Answer::Snapshot | Answer::Nothing) | None => None,
+        };
+        let frame = known.unwrap_or_else(|| {
+            let frame = make(self);
+            self.cache.keep(key, Answer::Frame(frame.clone()));
+            frame
+        });
+        self.sent.bytes += frame.len() as u64;
         frame
     }
 }

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Seats, Settings, Watcher, room::Room};
+use crate::metrics::Metrics;
 
 /// The pace of a test's room.
 pub(crate) const PACE: Settings =
@@ -35,7 +36,7 @@ impl Stage {
 
     /// Before the first snapshot.
     pub(crate) fn without_board() -> Self {
-        let room = Arc::new(Room::new("theatre".into(), PACE));
+        let room = Arc::new(Room::new("theatre".into(), PACE, Metrics::unseen()));
         let draining = CancellationToken::new();
         let (running, token, tracker) = (Arc::clone(&room), draining.clone(), TaskTracker::new());
         tracker.clone().spawn(async move { running.run(&token, &tracker).await });

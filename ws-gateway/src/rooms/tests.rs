@@ -11,6 +11,7 @@ use super::{
     testing::{PACE, Stage},
     *,
 };
+use crate::metrics::Metrics;
 use crate::upstream;
 
 const SEATS: u32 = 64;
@@ -32,9 +33,10 @@ fn rooms(draining: &CancellationToken) -> (Rooms, TaskTracker) {
     let stop = CancellationToken::new();
     stop.cancel();
     let urls = vec!["http://127.0.0.1:9".parse().unwrap()];
-    let targets = Targets::new(upstream::Settings { urls, ca: None }, &TaskTracker::new(), &stop);
+    let targets =
+        Targets::new(upstream::Settings { urls, ca: None }, Metrics::unseen(), &TaskTracker::new(), &stop);
     let tracker = TaskTracker::new();
-    (Rooms::new(targets, PACE, tracker.clone(), draining.clone()), tracker)
+    (Rooms::new(targets, Metrics::unseen(), PACE, tracker.clone(), draining.clone()), tracker)
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +119,7 @@ async fn a_change_is_pushed_to_all_watchers_by_many_hands() {
 
 #[tokio::test(start_paused = true)]
 async fn a_room_that_is_late_asks_each_peer_once() {
-    let room = Room::new("theatre".into(), PACE);
+    let room = Room::new("theatre".into(), PACE, Metrics::unseen());
     sleep(PACE.heartbeat).await;
     assert_eq!((room.asking(), room.asking()), (Some(0), None));
     sleep(PACE.heartbeat / 8).await;

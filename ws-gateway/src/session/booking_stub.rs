@@ -19,6 +19,7 @@ use tonic::{Request, Response, Status, transport::Server};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::reply::now_ms;
+use crate::metrics::Metrics;
 use crate::upstream::{Settings, Targets};
 
 /// A call that a stub has seen.
@@ -99,7 +100,7 @@ impl Bench {
 
     pub(super) fn targets(&self, addresses: &[SocketAddr]) -> Targets {
         let urls = addresses.iter().map(|address| format!("http://{address}").parse().unwrap()).collect();
-        Targets::new(Settings { urls, ca: None }, &self.tracker, &self.stop)
+        Targets::new(Settings { urls, ca: None }, Metrics::unseen(), &self.tracker, &self.stop)
     }
 }
 

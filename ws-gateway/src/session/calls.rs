@@ -4,16 +4,15 @@ use std::{future::Future, time::Duration};
 
 use rand::Rng;
 use ticketengine::v1::{self, booking_service_client::BookingServiceClient};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tonic::{
     Code, Request, Response, Status,
     metadata::{Ascii, MetadataValue},
-    transport::Channel,
 };
 use tonic_types::StatusExt;
 
 use super::refusal::{is_answer, retry_info};
-use crate::upstream::Targets;
+use crate::upstream::{Service, Targets};
 
 /// How often a call is tried. All are idempotent: the ids in them make a repeat find the first one's work.
 const ATTEMPTS_MAX: u32 = 4;
@@ -35,35 +34,60 @@ pub(super) struct Calls {
     pub(super) authorization: MetadataValue<Ascii>,
 }
 
-type Client = BookingServiceClient<Channel>;
+type Client = BookingServiceClient<Service>;
 type Answer<R> = Result<Response<R>, Status>;
 
 impl Calls {
     pub(super) async fn reserve(&self, request: v1::ReserveRequest) -> Result<v1::ReserveResponse, Status> {
-        self.call(request, |mut client, request| async move { client.reserve(request).await }).await
+        self.call(
+            "ticketengine.booking.v1.BookingService/Reserve",
+            request,
+            |mut client, request| async move { client.reserve(request).await },
+        )
+        .await
     }
 
     pub(super) async fn extend(&self, request: v1::ExtendRequest) -> Result<v1::ExtendResponse, Status> {
-        self.call(request, |mut client, request| async move { client.extend(request).await }).await
+        self.call(
+            "ticketengine.booking.v1.BookingService/Extend",
+            request,
+            |mut client, request| async move { client.extend(request).await },
+        )
+        .await
     }
 
     pub(super) async fn release(&self, request: v1::ReleaseRequest) -> Result<v1::ReleaseResponse, Status> {
-        self.call(request, |mut client, request| async move { client.release(request).await }).await
+        self.call(
+            "ticketengine.booking.v1.BookingService/Release",
+            request,
+            |mut client, request| async move { client.release(request).await },
+        )
+        .await
     }
 
     pub(super) async fn confirm(&self, request: v1::ConfirmRequest) -> Result<v1::ConfirmResponse, Status> {
-        self.call(request, |mut client, request| async move { client.confirm(request).await }).await
+        self.call(
+            "ticketengine.booking.v1.BookingService/Confirm",
+            request,
+            |mut client, request| async move { client.confirm(request).await },
+        )
+        .await
     }
 
     pub(super) async fn get_reservation(
         &self,
         request: v1::GetReservationRequest,
     ) -> Result<v1::GetReservationResponse, Status> {
-        self.call(request, |mut client, request| async move { client.get_reservation(request).await }).await
+        self.call(
+            "ticketengine.booking.v1.BookingService/GetReservation",
+            request,
+            |mut client, request| async move { client.get_reservation(request).await },
+        )
+        .await
     }
 
     /// Tries until the service answers for good, or attempts or time are used up.
-    async fn call<Q, R, M, F>(&self, request: Q, method: M) -> Result<R, Status>
+    async fn call<Q, R, M, F>(&self, rpc: &'static str, request: Q, method: M) -> Result<R, Status>
     where
         Q: Clone,
         M: Fn(Client, Request<Q>) -> F,
@@ -81,10 +105,10 @@ impl Calls {
             if attempt > 1 {
                 wire.metadata_mut().insert(ticketengine::REPEAT_METADATA, MetadataValue::from_static("1"));
             }
-            let status = match timeout(wait, method(Client::new(target.channel.clone()), wire)).await {
-                Ok(Ok(response)) => return Ok(response.into_inner()),
-                Ok(Err(status)) => status,
-                Err(_) => Status::deadline_exceeded("no answer in time"),
+            let call = method(Client::new(target.channel.clone()), wire);
+            let status = match self.targets.attempt(rpc, wait, call).await {
+                Ok(answer) => return Ok(answer),
+                Err(status) => status,
             };
             let pause = match next_step(&status, attempt) {
                 Next::Elsewhere(pause) => {

@@ -68,6 +68,11 @@ impl End {
         })
     }
 
+    /// The close code; None: the peer is gone.
+    pub(super) fn close_code(self) -> Option<u16> {
+        self.code().map(|(code, _)| code)
+    }
+
     /// The close frame; None: the peer is gone.
     pub(super) fn close_frame(self) -> Option<CloseFrame> {
         let (code, reason) = self.code()?;

@@ -1,5 +1,7 @@
 //! What a client can ask for over its socket: text frames, decoded and checked once.
 
+use opentelemetry::trace::SpanContext;
+
 use super::fields::{Fields, Text, Violation};
 use crate::limits::{ACCESS_TOKEN_BYTES_MAX, RESERVATION_TOKEN_BYTES_MAX, SEATS_PER_RESERVATION_MAX};
 
@@ -25,6 +27,8 @@ pub(super) struct Request {
     /// Chosen by the client.
     pub(super) id: String,
     pub(super) command: Command,
+    /// The trace that it belongs to, where the client names one.
+    pub(super) traceparent: Option<SpanContext>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -57,6 +61,17 @@ pub(super) struct Claim {
 }
 
 impl Call {
+    /// As the wire names it.
+    pub(super) fn op(&self) -> &'static str {
+        match self {
+            Self::Reserve { .. } => "reserve",
+            Self::Extend(_) => "extend",
+            Self::Release(_) => "release",
+            Self::Confirm { .. } => "confirm",
+            Self::Follow(_) => "follow",
+        }
+    }
+
     /// The reservation that it is about, if there is one already.
     pub(super) fn claim_mut(&mut self) -> Option<&mut Claim> {
         match self {
@@ -90,8 +105,9 @@ pub(super) fn decode(text: &str) -> Result<Request, Refused> {
         }
         return Err(refused(id, fields.violations()));
     };
+    let traceparent = fields.traceparent();
     let fields = fields.finish(&op);
-    if fields.is_empty() { Ok(Request { id, command }) } else { Err(refused(id, fields)) }
+    if fields.is_empty() { Ok(Request { id, command, traceparent }) } else { Err(refused(id, fields)) }
 }
 
 fn command(op: &str, fields: &mut Fields) -> Option<Command> {

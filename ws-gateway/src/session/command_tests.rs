@@ -16,7 +16,8 @@ pub(in crate::session) fn valid_commands() -> [Value; 6] {
         json!({"op": "reserve", "id": "c2", "request_id": "r-1", "seat_ids": [4, 0, 4294967295_u32]}),
         json!({"op": "extend", "id": "c3", "reservation_id": id, "reservation_token": "t"}),
         json!({"op": "release", "id": "c4", "reservation_id": id}),
-        json!({"op": "confirm", "id": "c5", "reservation_id": id, "payment_reference": "pay_1"}),
+        json!({"op": "confirm", "id": "c5", "reservation_id": id, "payment_reference": "pay_1",
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}),
         json!({"op": "follow", "id": "c6", "reservation_id": id}),
     ]
 }
@@ -34,9 +35,10 @@ fn each_op_decodes() {
     let claim = Claim { reservation_id: "rock-2026.7.123".into(), token: Some("t".into()) };
     let [_, reserve, extend, ..] = valid_commands();
     let call = Call::Reserve { request_id: "r-1".into(), seat_ids: vec![4, 0, u32::MAX] };
-    let expected = Request { id: "c2".into(), command: Command::Call(call) };
+    let expected = Request { id: "c2".into(), command: Command::Call(call), traceparent: None };
     assert_eq!(decode(&reserve.to_string()), Ok(expected));
-    let expected = Request { id: "c3".into(), command: Command::Call(Call::Extend(claim)) };
+    let expected =
+        Request { id: "c3".into(), command: Command::Call(Call::Extend(claim)), traceparent: None };
     assert_eq!(decode(&extend.to_string()), Ok(expected));
 }
 
@@ -81,6 +83,7 @@ pub(in crate::session) fn broken_commands() -> Vec<(Value, &'static str, Value)>
         (&reserve, "seat_ids", json!([[1]])),
         (&reserve, "seat_ids", json!(1)),
         (&reserve, "customer_id", json!("bob")),
+        (&reserve, "traceparent", json!("00-0-0-01")),
         (&extend, "reservation_id", long(129)),
         (&extend, "reservation_token", json!(null)),
         (&extend, "reservation_token", long(RESERVATION_TOKEN_BYTES_MAX + 1)),
@@ -204,7 +207,7 @@ fn anything() -> impl Strategy<Value = Value> {
 /// Refused in a few words, or a command whose parts keep their rules.
 fn holds(text: &str) -> Result<(), proptest::test_runner::TestCaseError> {
     match decode(text) {
-        Ok(Request { id, command }) => {
+        Ok(Request { id, command, .. }) => {
             prop_assert!((1..=64).contains(&id.len()) && id.is_ascii());
             if let Command::Call(Call::Reserve { seat_ids, .. }) = command {
                 prop_assert!((1..=SEATS_PER_RESERVATION_MAX).contains(&seat_ids.len()));
@@ -268,6 +271,6 @@ proptest! {
     ) {
         let text = json!({"op": "reserve", "id": id, "request_id": request_id, "seat_ids": seat_ids}).to_string();
         let command = Command::Call(Call::Reserve { request_id, seat_ids });
-        prop_assert_eq!(decode(&text), Ok(Request { id, command }));
+        prop_assert_eq!(decode(&text), Ok(Request { id, command, traceparent: None }));
     }
 }

@@ -3,10 +3,13 @@
 use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use opentelemetry::trace::SpanContext;
 use seat_board::Missing;
+use telemetry::Trace;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
+    Reports,
     access::Caller,
     calls::Calls,
     command::{Call, Command, Request, decode},
@@ -32,6 +35,7 @@ const SNAPSHOT_SPREAD: Duration = Duration::from_secs(2);
 pub(crate) struct Commander {
     targets: Targets,
     event_id: Arc<str>,
+    reports: Reports,
     caller: Option<Box<Caller>>,
     own: Own,
     /// Replies that needed no call.
@@ -54,14 +58,18 @@ struct Begun {
     customer_id: String,
     /// Of which reservation, unless it makes one.
     reservation_id: Option<String>,
+    /// As the client names its trace.
+    traceparent: Option<SpanContext>,
+    trace: Trace,
 }
 
 impl Commander {
     /// For a socket of one event.
-    pub(crate) fn new(targets: Targets, event_id: Arc<str>) -> Self {
+    pub(crate) fn new(targets: Targets, event_id: Arc<str>, reports: Reports) -> Self {
         Self {
             targets,
             event_id,
+            reports,
             caller: None,
             own: Own::default(),
             ready: VecDeque::new(),
@@ -78,13 +86,15 @@ impl Commander {
             return;
         }
         let (id, answer) = match decode(text) {
-            Ok(Request { id, command: Command::Authenticate { token } }) => {
+            Ok(Request { id, command: Command::Authenticate { token }, .. }) => {
                 (Some(id), self.authenticate(&token))
             }
-            Ok(Request { id, command: Command::Call(call) }) => match self.begin(&id, call) {
-                Ok(()) => return,
-                Err(refusal) => (Some(id), Answer::from(refusal)),
-            },
+            Ok(Request { id, command: Command::Call(call), traceparent }) => {
+                match self.begin(&id, call, traceparent) {
+                    Ok(()) => return,
+                    Err(refusal) => (Some(id), Answer::from(refusal)),
+                }
+            }
             Err(mut refused) => (refused.id.take(), Answer::from(Refusal::from(refused))),
         };
         self.ready.push_back(Frame::Reply { id, answer });
@@ -149,7 +159,7 @@ impl Commander {
     }
 
     /// Begins a call, whose reply comes when it ends.
-    fn begin(&mut self, id: &str, mut call: Call) -> Result<(), Refusal> {
+    fn begin(&mut self, id: &str, mut call: Call, traceparent: Option<SpanContext>) -> Result<(), Refusal> {
         let Some(caller) = &self.caller else {
             return Err(Refusal::unauthenticated("authenticate first: send an access token"));
         };
@@ -166,10 +176,13 @@ impl Commander {
             self.own.begin(&claim.reservation_id);
             reservation_id = Some(claim.reservation_id.clone());
         }
-        let begun = Begun { id: id.to_owned(), customer_id, reservation_id };
+        let trace = self.reports.tracer.accept(call.op(), traceparent.as_ref());
+        let begun =
+            Begun { id: id.to_owned(), customer_id, reservation_id, traceparent, trace: trace.clone() };
         let event_id = self.event_id.clone();
         self.commands += 1;
-        self.running.push(Box::pin(async { Ended::Command(begun, work::run(calls, event_id, call).await) }));
+        let work = async move { trace.within(work::run(calls, event_id, call)).await };
+        self.running.push(Box::pin(async { Ended::Command(begun, work.await) }));
         Ok(())
     }
 
@@ -200,6 +213,7 @@ impl Commander {
         match ended {
             Ended::Command(begun, outcome) => {
                 self.commands -= 1;
+                let outcome = outcome.map_err(|refusal| self.refused(&begun, refusal));
                 Some(Frame::Reply { answer: self.answer(&begun, outcome, now), id: Some(begun.id) })
             }
             Ended::Question(question, said) => {
@@ -209,8 +223,23 @@ impl Commander {
         }
     }
 
+    /// Says by what a command that was not served is found, in the reply and in the log.
+    fn refused(&self, begun: &Begun, refusal: Refusal) -> Refusal {
+        begun.trace.end(Some(refusal.reason()));
+        if !refusal.is_outage() {
+            return refusal;
+        }
+        let refusal = refusal.found_by(|| begun.trace.id(begun.traceparent.as_ref()));
+        if let Some(silenced) = self.reports.outages.pass(Instant::now()) {
+            let (reason, trace_id) = (refusal.reason(), refusal.trace_id());
+            tracing::warn!(reason, trace_id, silenced, "a command was not served");
+        }
+        refusal
+    }
+
     /// Notes what a command has done, and makes its reply.
     fn answer(&mut self, begun: &Begun, outcome: Result<Done, Refusal>, now: Instant) -> Answer {
+        begun.trace.end(None);
         let mut doubt = outcome.is_err();
         let answer = match outcome {
             Ok(Done::Hold(reservation, token)) => {

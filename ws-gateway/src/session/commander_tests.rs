@@ -31,7 +31,8 @@ impl Socket {
     async fn open() -> Self {
         let bench = Bench::new();
         let stub = bench.stub().await;
-        let commander = Commander::new(bench.targets(&[stub.address()]), "theatre".into());
+        let commander =
+            Commander::new(bench.targets(&[stub.address()]), "theatre".into(), Reports::default());
         Self { commander, stub, _bench: bench }
     }
 
@@ -154,8 +155,8 @@ async fn a_retry_goes_to_another_replica_with_the_same_ids() {
     for _ in 0..100 {
         ill.script().failures.push_back(refusal(Code::Unavailable, "BACKEND_UNAVAILABLE", soon));
     }
-    let mut commander =
-        Commander::new(bench.targets(&[ill.address(), broken, well.address()]), "theatre".into());
+    let targets = bench.targets(&[ill.address(), broken, well.address()]);
+    let mut commander = Commander::new(targets, "theatre".into(), Reports::default());
     commander.accept(&json!({"op": "authenticate", "id": "a", "token": access_token("ann", 60)}).to_string());
     next(&mut commander).await;
     for number in 1..=6 {
@@ -173,7 +174,8 @@ async fn a_retry_goes_to_another_replica_with_the_same_ids() {
 #[tokio::test]
 async fn a_service_that_is_gone_is_told_within_the_attempts() {
     let bench = Bench::new();
-    let mut commander = Commander::new(bench.targets(&[bench.breaking().await]), "theatre".into());
+    let mut commander =
+        Commander::new(bench.targets(&[bench.breaking().await]), "theatre".into(), Reports::default());
     commander.accept(&json!({"op": "authenticate", "id": "a", "token": access_token("ann", 60)}).to_string());
     next(&mut commander).await;
     commander.accept(r#"{"op":"release","id":"c","reservation_id":"theatre.1.1"}"#);

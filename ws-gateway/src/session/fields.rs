@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use opentelemetry::trace::SpanContext;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
+use telemetry::trace::{self, TRACEPARENT};
 
+const TRACE: Text = Text { bytes_max: 64, rule: "must be a traceparent as of W3C Trace Context" };
 /// At most this many broken rules are named, so that a refusal stays small whatever was sent.
 const VIOLATIONS_MAX: usize = 8;
 /// The first characters of a field's name that we repeat when we do not know the field.
@@ -65,6 +68,16 @@ impl Fields {
     pub(super) fn optional_text(&mut self, field: &'static str, form: &Text) -> Option<String> {
         let value = self.values.remove(field)?;
         self.checked(field, &value, form)
+    }
+
+    /// The trace that the client names, if it names one.
+    pub(super) fn traceparent(&mut self) -> Option<SpanContext> {
+        let text = self.optional_text(TRACEPARENT, &TRACE)?;
+        let context = trace::parse(&text);
+        if context.is_none() {
+            self.wrong(TRACEPARENT, TRACE.rule);
+        }
+        context
     }
 
     fn checked(&mut self, field: &'static str, value: &Value, form: &Text) -> Option<String> {

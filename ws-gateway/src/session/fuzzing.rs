@@ -37,7 +37,13 @@ const CONTROL_FRAME_BYTES_MAX: usize = 127;
 pub fn command(text: &str) {
     match decode(text) {
         Ok(request) => {
-            let spelled = spell(&request).to_string();
+            let mut spelled = spell(&request);
+            if let Some(trace) = &request.traceparent {
+                let flags = trace.trace_flags().to_u8();
+                spelled["traceparent"] =
+                    json!(format!("00-{}-{}-{flags:02x}", trace.trace_id(), trace.span_id()));
+            }
+            let spelled = spelled.to_string();
             assert_eq!(decode(&spelled).as_ref(), Ok(&request), "one meaning: {spelled}");
         }
         Err(refused) => check_refused(refused),
@@ -45,7 +51,7 @@ pub fn command(text: &str) {
 }
 
 /// The command in its plain spelling; checks what goes on from here.
-fn spell(Request { id, command }: &Request) -> Value {
+fn spell(Request { id, command, .. }: &Request) -> Value {
     safe(id, 64);
     let call = match command {
         Command::Authenticate { token } => {

@@ -29,6 +29,7 @@ use std::{future::pending, future::poll_fn, sync::Arc, time::Duration};
 use bytes::Bytes;
 use seat_board::Position;
 use serde::Serialize;
+use telemetry::{Throttle, Tracer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     select,
@@ -38,6 +39,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::{
     http::admission::Place,
+    metrics::Metrics,
     rooms::{Bell, Encoding, Watcher, frames},
     upstream::Targets,
 };
@@ -53,7 +55,7 @@ use socket::Socket;
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// What all sessions share.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Between two heartbeats, for the client to know (`TE_HEARTBEAT`).
     pub heartbeat: Duration,
@@ -61,6 +63,19 @@ pub struct Settings {
     pub stall_max: Duration,
     /// Within this all sessions end after draining began (`TE_DRAIN`).
     pub drain: Duration,
+    /// Where frames and ends are counted.
+    pub metrics: Metrics,
+    /// Where commands are traced, and where outages are logged.
+    pub reports: Reports,
+}
+
+/// What is told of commands beside metrics. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Reports {
+    /// Begins their traces.
+    pub tracer: Tracer,
+    /// Of commands that were not served.
+    pub outages: Arc<Throttle>,
 }
 
 /// What a session starts with.
@@ -101,6 +116,7 @@ where
     async move {
         let (mut session, place) = opening.await;
         let end = session.serve().await;
+        session.settings.metrics.closed(end.close_code(), end == End::SlowReader);
         if let Some(socket) = session.leave() {
             Box::pin(finish(socket, end)).await;
         }
@@ -117,6 +133,7 @@ where
     let hello = Hello { event_id: &event_id, heartbeat_ms: settings.heartbeat.as_millis() };
     // A name and a number: this can not fail.
     let hello = frames::text(&serde_json::to_string(&hello).unwrap_or_default());
+    settings.metrics.told("hello", hello.len());
     let socket = Socket::new(Metered::new(stream), read_ahead).await;
     let (mut bell, reader) = watcher.read(encoding, known);
     let line = Shared::new(Line::new(socket, reader, hello, settings.stall_max));
@@ -155,7 +172,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
                 event = poll_fn(|cx| self.line.poll(cx, reads)) => event,
                 text = next(&mut self.commander), if takes => {
-                    self.line.put(frames::text(&text));
+                    let frame = frames::text(&text);
+                    self.settings.metrics.told("reply", frame.len());
+                    self.line.put(frame);
                     continue;
                 }
             };
@@ -195,7 +214,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Message::Text(text) => {
                 let commander = self.commander.get_or_insert_with(|| {
                     self.line.attend();
-                    Box::new(Commander::new(self.targets.clone(), Arc::clone(&self.event_id)))
+                    let (targets, event_id) = (self.targets.clone(), Arc::clone(&self.event_id));
+                    Box::new(Commander::new(targets, event_id, self.settings.reports.clone()))
                 });
                 commander.accept(&text);
                 None

@@ -185,6 +185,7 @@ fn refusals() -> Vec<Refusal> {
     details.add_precondition_failure_violation("SEAT_UNAVAILABLE/FREE", "4", "taken a moment ago");
     details.add_bad_request_violation("seat_ids", "names seat 1 twice");
     details.set_retry_info(Some(std::time::Duration::from_secs(1)));
+    details.set_request_info("0af7651916cd43dd8448eb211c80319c", "");
     let refused = commands::broken_commands().into_iter().map(|(broken, ..)| decode(&broken.to_string()));
     let own = [
         Refusal::from(Status::with_error_details(Code::FailedPrecondition, "taken", details)),

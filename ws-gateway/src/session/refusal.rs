@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use opentelemetry::trace::TraceId;
 use serde::Serialize;
 use ticketengine::code_name;
 use tonic::{Code, Status};
@@ -28,6 +29,9 @@ struct Parts {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// By what it is found in logs and traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
     metadata: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     seats: Vec<TakenSeat>,
@@ -53,6 +57,7 @@ impl Refusal {
             reason: reason.to_owned(),
             message: message.to_owned(),
             retry_after_ms: None,
+            trace_id: None,
             metadata: BTreeMap::new(),
             seats: Vec::new(),
             fields: Vec::new(),
@@ -67,6 +72,27 @@ impl Refusal {
     fn retry(mut self, after: Duration) -> Self {
         // Up, so that who comes back at once does not come early.
         self.0.retry_after_ms = Some(u64::try_from(after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
+        self
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
+    pub(super) fn trace_id(&self) -> Option<&str> {
+        self.0.trace_id.as_deref()
+    }
+
+    /// Whether it is nothing that the client has done.
+    pub(super) fn is_outage(&self) -> bool {
+        let outages =
+            [Code::Unavailable, Code::DeadlineExceeded, Code::Internal, Code::Unknown, Code::DataLoss];
+        outages.into_iter().any(|code| code_name(code) == self.0.code)
+    }
+
+    /// Names what it is found by, unless the service has done so.
+    pub(super) fn found_by(mut self, id: impl FnOnce() -> TraceId) -> Self {
+        self.0.trace_id.get_or_insert_with(|| id().to_string());
         self
     }
 
@@ -120,6 +146,7 @@ impl From<Status> for Refusal {
         let mut refusal = Self::new(status.code(), &info.reason, status.message());
         refusal.0.metadata = info.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         refusal.0.seats = taken_seats(&details);
+        refusal.0.trace_id = details.request_info().map(|request| request.request_id.clone());
         if let Some(request) = details.bad_request() {
             let violations = request.field_violations.iter();
             refusal.0.fields = violations

@@ -10,9 +10,12 @@ use tokio::{
     task::spawn_blocking,
     time::timeout,
 };
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
-use super::{Error, Event, EventList, Layout, Targets, calls::ask};
+use super::{
+    Error, Event, EventList, Layout, Targets,
+    calls::{Service, ask},
+};
 use crate::limits::{
     CALL_WAIT, CATALOG_CALLS_MAX, EVENT_AGE_MAX, EVENT_STALE_AGE_MAX, EVENTS_KEPT_MAX, LAYOUT_BYTES_MAX,
     LAYOUT_CALLS_MAX, LAYOUT_SEATS_KEPT_MAX, LAYOUT_WAIT, LISTS_KEPT_MAX,
@@ -85,7 +88,7 @@ impl Catalog {
     }
 
     async fn ask_event(&self, event_id: &str) -> Result<Option<Arc<Event>>, Error> {
-        let answer = self.ask(|channel| async move {
+        let answer = self.ask("ticketengine.booking.v1.EventService/GetEvent", |channel| async move {
             let request = GetEventRequest { event_id: event_id.to_owned() };
             EventServiceClient::new(channel).get_event(request).await
         });
@@ -103,7 +106,7 @@ impl Catalog {
 
     async fn ask_events(&self, page_token: &str, page_size: u32) -> Result<Arc<EventList>, Error> {
         let page_size = page_size.try_into().unwrap_or(i32::MAX);
-        let answer = self.ask(|channel| async move {
+        let answer = self.ask("ticketengine.booking.v1.EventService/ListEvents", |channel| async move {
             let request = ListEventsRequest { page_size, page_token: page_token.to_owned() };
             EventServiceClient::new(channel).list_events(request).await
         });
@@ -112,7 +115,8 @@ impl Catalog {
 
     async fn ask_layout(&self, event_id: &str, seat_count: u32) -> Result<Arc<Layout>, Error> {
         let _call = permit(&self.layout_calls).await?;
-        let answer = ask(&self.targets, LAYOUT_WAIT, |channel| async move {
+        let rpc = "ticketengine.booking.v1.BookingService/GetSeatMap";
+        let answer = ask(&self.targets, rpc, LAYOUT_WAIT, |channel| async move {
             let client = BookingServiceClient::new(channel).max_decoding_message_size(LAYOUT_BYTES_MAX);
             let request = GetSeatMapRequest { event_id: event_id.to_owned(), states_only: false };
             { client }.get_seat_map(request).await
@@ -128,12 +132,16 @@ impl Catalog {
         }
     }
 
-    async fn ask<T, Answer>(&self, question: impl Fn(Channel) -> Answer) -> Result<T, Error>
+    async fn ask<T, Answer>(
+        &self,
+        rpc: &'static str,
+        question: impl Fn(Service) -> Answer,
+    ) -> Result<T, Error>
     where
         Answer: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     {
         let _call = permit(&self.calls).await?;
-        ask(&self.targets, CALL_WAIT, question).await
+        ask(&self.targets, rpc, CALL_WAIT, question).await
     }
 }
 

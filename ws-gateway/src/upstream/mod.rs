@@ -10,6 +10,7 @@ mod targets;
 mod url;
 pub mod watch;
 
+pub use calls::Service;
 pub use catalog::Catalog;
 pub use error::{DOMAIN, Error};
 pub use event::{Event, EventList};

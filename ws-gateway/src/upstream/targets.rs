@@ -13,16 +13,19 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::transport::{Certificate, Channel};
+use tonic::transport::Certificate;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tracing::{info, warn};
 
-use super::url::TargetUrl;
-use crate::limits::{
-    HEALTH_EVERY, HEALTH_WAIT, RESOLVE_EVERY, RESOLVE_GAP, RESOLVE_WAIT, TARGET_BACKOFF_FIRST,
-    TARGET_BACKOFF_MAX, TARGET_FORGIVEN_AFTER, TARGETS_MAX,
+use super::{calls::Service, url::TargetUrl};
+use crate::{
+    limits::{
+        HEALTH_EVERY, HEALTH_WAIT, RESOLVE_EVERY, RESOLVE_GAP, RESOLVE_WAIT, TARGET_BACKOFF_FIRST,
+        TARGET_BACKOFF_MAX, TARGET_FORGIVEN_AFTER, TARGETS_MAX,
+    },
+    metrics::Metrics,
 };
 
 /// Finds the addresses of a host and port.
@@ -41,9 +44,9 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Target {
     /// For calls; shared by all who picked this address.
-    pub channel: Channel,
+    pub channel: Service,
     /// For streams: a connection of their own, so that they leave the places of calls alone.
-    pub streams: Channel,
+    pub streams: Service,
     /// Such as `http://10.0.0.7:50051`; for logs.
     pub address: String,
 }
@@ -61,6 +64,7 @@ struct Inner {
     turn: AtomicUsize,
     /// Told of a failure: perhaps DNS has news.
     failure: Notify,
+    metrics: Metrics,
 }
 
 struct Endpoint {
@@ -78,17 +82,23 @@ struct Endpoint {
 
 impl Targets {
     /// Follows DNS and health until `stop`, in tasks of `tracker`.
-    pub fn new(settings: Settings, tracker: &TaskTracker, stop: &CancellationToken) -> Self {
+    pub fn new(
+        settings: Settings,
+        metrics: Metrics,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
         let lookup = |host: String, port| -> BoxFuture<'static, _> {
             Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
         };
-        Self::with_resolver(settings, Arc::new(lookup), tracker, stop)
+        Self::with_resolver(settings, Arc::new(lookup), metrics, tracker, stop)
     }
 
     /// The same with another way to find addresses.
     pub fn with_resolver(
         settings: Settings,
         resolve: Resolve,
+        metrics: Metrics,
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
@@ -98,7 +108,11 @@ impl Targets {
         let endpoints = endpoints.map(|(at, url)| Endpoint::new(at, url.by_name(ca))).collect();
         let turn = AtomicUsize::new(rand::random_range(0..TARGETS_MAX));
         let failure = Notify::new();
-        let targets = Self(Arc::new(Inner { settings, endpoints: Mutex::new(endpoints), turn, failure }));
+        let endpoints = Mutex::new(endpoints);
+        let inner = Inner { settings, endpoints, turn, failure, metrics };
+        let targets = Self(Arc::new(inner));
+        let look = targets.clone();
+        targets.metrics().targets(move || look.by_state());
         let (this, stopping) = (targets.clone(), stop.clone());
         tracker.spawn(async move { stopping.run_until_cancelled(this.follow_names(resolve)).await });
         let (this, stopping) = (targets.clone(), stop.clone());
@@ -131,6 +145,18 @@ impl Targets {
             endpoint.out_until = Some(now + wait);
         }
         self.0.failure.notify_one();
+    }
+
+    /// How many serve, and how many do not, or have not said so yet.
+    fn by_state(&self) -> [usize; 2] {
+        let endpoints = self.endpoints();
+        let serving = endpoints.iter().filter(|endpoint| endpoint.serving == Some(true)).count();
+        [serving, endpoints.len() - serving]
+    }
+
+    /// Where calls are counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// Whether at least one replica says that it serves; known to within a second or two.
@@ -228,7 +254,7 @@ impl Endpoint {
 }
 
 /// What the health service says. No answer in time is a no.
-async fn serves(channel: Channel) -> bool {
+async fn serves(channel: Service) -> bool {
     let mut client = HealthClient::new(channel);
     let check = client.check(HealthCheckRequest::default());
     let answer = timeout(HEALTH_WAIT, check).await;

@@ -9,6 +9,7 @@ use tonic::transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::*;
+use crate::metrics::Metrics;
 
 /// A replica with nothing but its health; it dies when this is dropped, connections and all.
 struct Replica {
@@ -59,7 +60,8 @@ fn follow(urls: &[&str], zone: &Zone, ca: Option<Certificate>) -> (Targets, Drop
     let urls = urls.iter().map(|url| url.parse().unwrap()).collect();
     let stop = CancellationToken::new();
     let settings = Settings { urls, ca };
-    let targets = Targets::with_resolver(settings, Arc::new(resolve), &TaskTracker::new(), &stop);
+    let targets =
+        Targets::with_resolver(settings, Arc::new(resolve), Metrics::unseen(), &TaskTracker::new(), &stop);
     (targets, stop.drop_guard())
 }
 

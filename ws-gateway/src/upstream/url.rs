@@ -4,7 +4,10 @@ use http::Uri;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use url::{Host, Url};
 
-use super::Target;
+use super::{
+    Target,
+    calls::{Service, Traced},
+};
 use crate::limits::{CONNECT_WAIT, HTTP2_PING_EVERY, HTTP2_PING_WAIT, TCP_KEEPALIVE};
 
 /// The address of booking-svc as an operator gives it, such as `http://booking:50051`.
@@ -97,8 +100,12 @@ impl TargetUrl {
             Some(ca) => endpoint.clone().tls_config(self.tls_config(ca)).unwrap_or(endpoint),
             None => endpoint,
         };
-        Target { channel: endpoint.connect_lazy(), streams: endpoint.connect_lazy(), address }
+        Target { channel: connect(&endpoint), streams: connect(&endpoint), address }
     }
+}
+
+fn connect(endpoint: &Endpoint) -> Service {
+    Service::new(endpoint.connect_lazy(), Traced)
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ pub async fn follow(event_id: &str, targets: &Targets, live: &Live) {
                 targets.failed(&target);
             }
         }
+        targets.metrics().reconnected();
         failures = if started.elapsed() >= GOOD_AFTER { 1 } else { failures + 1 };
         sleep(pause(failures)).await;
     }

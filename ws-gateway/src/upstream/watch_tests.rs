@@ -15,6 +15,7 @@ use tonic::transport::Server;
 use tonic_types::ErrorDetails;
 
 use super::*;
+use crate::metrics::Metrics;
 use crate::{limits::HEALTH_EVERY, upstream};
 use stand_in::{House, Replica};
 
@@ -32,7 +33,7 @@ impl Follower {
     fn of(replicas: &[&Replica]) -> Self {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let urls = replicas.iter().map(|replica| replica.url.parse().unwrap()).collect();
-        let targets = Targets::new(upstream::Settings { urls, ca: None }, &tracker, &stop);
+        let targets = Targets::new(upstream::Settings { urls, ca: None }, Metrics::unseen(), &tracker, &stop);
         let live = Arc::new(Live::default());
         let (following, picked, stopping) = (Arc::clone(&live), targets.clone(), stop.clone());
         tracker.spawn(async move {

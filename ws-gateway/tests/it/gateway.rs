@@ -18,7 +18,10 @@ use tokio_tungstenite::{
     tungstenite::{self, client::IntoClientRequest, handshake::client::Response as Upgraded},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use ws_gateway::config::{Config, GatewayArgs};
+use ws_gateway::{
+    StartError,
+    config::{Config, GatewayArgs},
+};
 
 use crate::stand_in::StandIn;
 
@@ -29,7 +32,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) stopping: CancellationToken,
-    server: JoinHandle<()>,
+    server: JoinHandle<Result<(), StartError>>,
 }
 
 /// An answer that was read to its end.
@@ -132,7 +135,7 @@ impl Gateway {
     /// Stops it and waits for its end.
     pub(crate) async fn stop(self) {
         self.stopping.cancel();
-        timeout(PATIENCE, self.server).await.expect("does not end").unwrap();
+        timeout(PATIENCE, self.server).await.expect("does not end").unwrap().unwrap();
     }
 }
 

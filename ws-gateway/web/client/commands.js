@@ -1,5 +1,7 @@
 // Commands over a socket that may break: each is sent again, unchanged, until it is answered or its time is over.
 
+import { freshTrace } from "./ids.js";
+
 /** The server refuses more at a time. */
 export const IN_FLIGHT_MAX = 4;
 /** Commands that wait for their turn or for a connection. */
@@ -16,13 +18,15 @@ const RETRYABLE = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED"]);
 /** Why a command failed, in the words of the gateway: `code` and `reason` are stable, `message` is for people. */
 export class CommandError extends Error {
     /** @param {any} error as on the wire */
-    constructor({ code, reason, message, retry_after_ms: retryAfterMs, metadata, seats, fields }) {
+    constructor({ code, reason, message, retry_after_ms: retryAfterMs, trace_id: traceId, metadata, seats, fields }) {
         super(message);
         this.name = "CommandError";
         this.code = code;
         this.reason = reason;
         /** @type {number | undefined} */
         this.retryAfterMs = retryAfterMs;
+        /** @type {string | undefined} by what the operator finds it in logs and traces */
+        this.traceId = traceId;
         /** @type {Record<string, string>} */
         this.metadata = metadata ?? {};
         /** @type {{seat_id: number, state: string, until_ms?: number}[]} */
@@ -67,7 +71,7 @@ export class Commands {
                 reject(command.error ?? failure("DEADLINE_EXCEEDED", "NO_ANSWER", "no answer in time; ask again"));
             };
             const timer = setTimeout(noAnswer, COMMAND_MS_MAX);
-            const text = JSON.stringify({ op, id, ...fields });
+            const text = JSON.stringify({ op, id, ...fields, traceparent: freshTrace() });
             const command = { text, first, resolve, reject, timer, retries: 0, later: null, error: null };
             this.#pending.set(id, command);
             this.#flush();

@@ -26,13 +26,16 @@ test("without an answer it is sent again after a reconnect, with the same reques
     let socket = FakeSocket.last.hello();
     await socket.reply("authenticate", {});
     const order = connection.reserve({ seats: [1], requestId: "r1" });
-    const [, first] = socket.sent;
+    const [[, first], [, trace]] = [socket.sent, socket.traces];
     socket.drop();
     tick(500);
     socket = FakeSocket.last.hello();
     assert.deepEqual(ops(socket), ["authenticate"]);
     await socket.reply("authenticate", {});
     assert.deepEqual(socket.sent[1], first);
+    assert.equal(socket.traces[1], trace, "a repeat belongs to the trace of the first");
+    assert.match(trace, /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    assert.notEqual(socket.traces[0], trace);
     await socket.reply("reserve", { reservation: held, reservation_token: "proof" });
     assert.equal((await order).reservation.reservation_id, "e.1.5");
     connection.close();

@@ -23,6 +23,8 @@ export class FakeSocket {
     }
 
     sent = [];
+    /** The trace of each command that was sent. */
+    traces = [];
     readyState = 0;
 
     constructor(url, protocols) {
@@ -31,7 +33,9 @@ export class FakeSocket {
     }
 
     send(text) {
-        this.sent.push(JSON.parse(text));
+        const { traceparent, ...command } = JSON.parse(text);
+        this.sent.push(command);
+        this.traces.push(traceparent);
     }
 
     close() {

@@ -7,6 +7,7 @@ use booking_svc::{
     gate::{Adopted, Error, Frozen, Gate, Granted, Options},
     tasks::Tasks,
 };
+use opentelemetry::global;
 
 use super::house::{House, connect, customer, request, set};
 use crate::support::{holds_within, redis::Redis};
@@ -179,7 +180,9 @@ async fn a_redis_that_would_evict_is_refused() {
         pool_wait: Duration::from_millis(200),
         tombstone_ttl: Duration::from_secs(60),
     };
-    let Err(Error::Misconfigured(why)) = Gate::connect(&options, &Tasks::default()).await else {
+    let Err(Error::Misconfigured(why)) =
+        Gate::connect(&options, &Tasks::default(), &global::meter("test")).await
+    else {
         panic!("connected")
     };
     assert!(why.contains("noeviction"), "{why}");

@@ -7,6 +7,7 @@ use booking_svc::{
     gate::{Built, Frozen, Gate, Granted, Options},
     tasks::Tasks,
 };
+use opentelemetry::global;
 
 use crate::support::redis::Redis;
 
@@ -25,7 +26,7 @@ pub(super) async fn connect(redis: &Redis) -> Gate {
         pool_wait: Duration::from_millis(500),
         tombstone_ttl: Duration::from_secs(60),
     };
-    Gate::connect(&options, &Tasks::default()).await.unwrap()
+    Gate::connect(&options, &Tasks::default(), &global::meter("test")).await.unwrap()
 }
 
 impl House {

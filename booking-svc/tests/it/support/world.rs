@@ -4,11 +4,12 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use booking_svc::{
     booking::{Step, Steps},
-    config::{Config, EngineSettings, Log, LogFormat, Secret, Stores},
+    config::{Config, EngineSettings, Secret, Stores},
     grpc,
     identity::{Auth, Role, Trust, Verifier},
     limits, serve,
 };
+use telemetry::{Log, LogFormat};
 use testkit::{
     calls::Caller,
     token::{self, JWT_AUDIENCE, JWT_ISSUER, JWT_SECRET, TOKEN_SECRET},
@@ -107,7 +108,6 @@ impl Replica {
         let secret = |text: &str| text.parse::<Secret>().unwrap();
         let config = Config {
             listen: address,
-            metrics_listen: None,
             stores: Stores {
                 redis_url: secret(&settings.redis_url),
                 database_url: secret(&settings.database_url),
@@ -125,7 +125,11 @@ impl Replica {
                 connection_age_max: None,
                 grace: Duration::from_secs(5),
             },
-            log: Log { filter: "info".into(), format: LogFormat::Human },
+            report: telemetry::Settings {
+                metrics_listen: None,
+                exporting: None,
+                log: Log { filter: "info".into(), format: LogFormat::Human },
+            },
         };
         let (stop, stopped) = oneshot::channel();
         let mut served = JoinSet::new();

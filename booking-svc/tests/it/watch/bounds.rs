@@ -9,6 +9,7 @@ use booking_svc::{
     tasks::Tasks,
 };
 use futures_util::{StreamExt, stream};
+use opentelemetry::global;
 use ticketengine::v1::{GetSeatMapRequest, ListEventsRequest, WatchSeatsRequest};
 use tonic::{Code, Request};
 
@@ -80,8 +81,10 @@ async fn change(world: &World) -> u64 {
         pool_wait: Duration::from_secs(5),
         tombstone_ttl: Duration::from_secs(60),
     };
-    let (gate, event) =
-        (Gate::connect(&options, &Tasks::default()).await.unwrap(), "rock".parse::<EventId>().unwrap());
+    let (gate, event) = (
+        Gate::connect(&options, &Tasks::default(), &global::meter("test")).await.unwrap(),
+        "rock".parse::<EventId>().unwrap(),
+    );
     stream::iter(0..CHANGES / 2)
         .for_each_concurrent(50, |n| {
             let (gate, event, seat) = (gate.clone(), event.clone(), [SeatId(n % (SEATS - 1))]);

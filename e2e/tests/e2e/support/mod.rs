@@ -1,7 +1,9 @@
 //! A whole system under test, and who uses it.
 
+pub(crate) mod collector;
 pub(crate) mod follower;
 pub(crate) mod http;
+pub(crate) mod scrape;
 pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod view;

@@ -53,12 +53,21 @@ pub(crate) struct Stack {
 impl Stack {
     /// Starts everything, with settings of the gateways beside those that all tests have.
     pub(crate) async fn start(wiring: Wiring, gateway_settings: &[(&'static str, &str)]) -> Self {
+        Self::start_with(wiring, gateway_settings, &[]).await
+    }
+
+    /// The same, with settings of the replicas, too.
+    pub(crate) async fn start_with(
+        wiring: Wiring,
+        gateway_settings: &[(&'static str, &str)],
+        service_settings: &[(&'static str, &str)],
+    ) -> Self {
         let (redis, database) = tokio::join!(Redis::start(), Database::create());
         let logs = TempDir::new().unwrap();
         let mut stack = Self { gateways: vec![], services: vec![], proxies: vec![], redis, database, logs };
         for index in 0..COUNT {
             stack.proxies.push(Proxy::start(stack.redis.port().address()).await);
-            stack.services.push(stack.service(index));
+            stack.services.push(stack.service(index, service_settings));
         }
         for index in 0..COUNT {
             let gateway = stack.gateway(index, wiring, gateway_settings);
@@ -71,8 +80,8 @@ impl Stack {
         stack
     }
 
-    fn service(&self, index: usize) -> Program {
-        let settings = vec![
+    fn service(&self, index: usize, more: &[(&'static str, &str)]) -> Program {
+        let mut settings = vec![
             ("TE_REDIS_URL", self.redis.url_at(&self.proxies[index])),
             ("TE_DATABASE_URL", self.database.url()),
             ("TE_DATABASE_CONNECTIONS", "8".into()),
@@ -84,6 +93,7 @@ impl Stack {
             ("TE_RECONCILE_EVERY", "500ms".into()),
             ("TE_LOG", "info".into()),
         ];
+        settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let log = self.logs.path().join(format!("booking-svc-{index}.log"));
         Program::new(env!("CARGO_BIN_EXE_e2e-booking-svc"), &["serve"], "TE_LISTEN", settings, log)
     }

@@ -90,7 +90,7 @@ async fn a_peer_that_takes_no_byte_is_let_go() {
         assert!(started.elapsed() < Duration::from_secs(200));
     }
     // It took a few seconds until the pipe was full, and then the peer was waited for once more.
-    assert!(started.elapsed() >= SETTINGS.stall_max, "{:?}", started.elapsed());
+    assert!(started.elapsed() >= STALL_MAX, "{:?}", started.elapsed());
     assert_eq!(peer.admission.sockets(), 0);
 }
 
@@ -115,7 +115,7 @@ async fn a_peer_that_does_not_answer_pings_is_let_go() {
     let mut lively = Peer::settled(&stage).await;
     let started = Instant::now();
     let lively = async {
-        while started.elapsed() < SETTINGS.heartbeat * 9 {
+        while started.elapsed() < PACE.heartbeat * 9 {
             stage.beat();
             let _ = timeout(Duration::from_secs(1), lively.message()).await;
         }
@@ -131,8 +131,8 @@ async fn a_peer_that_does_not_answer_pings_is_let_go() {
     assert!(!lively_ended);
     let close = [&[0x88, 8][..], &4001_u16.to_be_bytes(), b"SILENT"].concat();
     assert!(bytes.ends_with(&close));
-    assert!(elapsed >= SETTINGS.heartbeat * 6 - Duration::from_secs(1), "{elapsed:?}");
-    assert!(elapsed < SETTINGS.heartbeat * 7, "{elapsed:?}");
+    assert!(elapsed >= PACE.heartbeat * 6 - Duration::from_secs(1), "{elapsed:?}");
+    assert!(elapsed < PACE.heartbeat * 7, "{elapsed:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,10 +152,7 @@ async fn draining_spreads_the_goodbyes() {
     assert!(ends.iter().all(|(retry, code, _)| *code == 1012 && (100..5_000).contains(retry)));
     let times = || ends.iter().map(|(_, _, time)| *time);
     let spread = times().max().unwrap() - times().min().unwrap();
-    assert!(
-        spread > Duration::from_secs(2) && times().max().unwrap() < SETTINGS.drain / 2 + PACE.tick,
-        "{spread:?}"
-    );
+    assert!(spread > Duration::from_secs(2) && times().max().unwrap() < DRAIN / 2 + PACE.tick, "{spread:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,7 +172,7 @@ async fn who_comes_while_it_drains_leaves_too() {
     select! {
         (_, code) = late.end() => assert_eq!(code, 1012),
         () = quiet => {}
-        () = sleep(SETTINGS.drain) => panic!("still there"),
+        () = sleep(DRAIN) => panic!("still there"),
     }
 }
 

@@ -16,17 +16,20 @@ use tokio_tungstenite::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::*;
+use crate::metrics::Metrics;
 use crate::{
     http::admission::{Admission, Bounds},
     rooms::testing::{Client, PACE, Stage},
     upstream,
 };
 
-const SETTINGS: Settings = Settings {
-    heartbeat: PACE.heartbeat,
-    stall_max: Duration::from_secs(120),
-    drain: Duration::from_secs(10),
-};
+const STALL_MAX: Duration = Duration::from_secs(120);
+const DRAIN: Duration = Duration::from_secs(10);
+
+fn settings() -> Settings {
+    let (heartbeat, metrics) = (PACE.heartbeat, Metrics::unseen());
+    Settings { heartbeat, stall_max: STALL_MAX, drain: DRAIN, metrics, reports: Reports::default() }
+}
 
 /// What the system would buffer.
 const BUFFER_BYTES: usize = 4 << 10;
@@ -55,7 +58,7 @@ fn no_targets() -> Targets {
     let stop = CancellationToken::new();
     stop.cancel();
     let urls = vec!["http://127.0.0.1:9".parse().unwrap()];
-    Targets::new(upstream::Settings { urls, ca: None }, &TaskTracker::new(), &stop)
+    Targets::new(upstream::Settings { urls, ca: None }, Metrics::unseen(), &TaskTracker::new(), &stop)
 }
 
 fn ticket(watcher: Watcher, encoding: Encoding, known: Option<Position>, admission: &Admission) -> Ticket {
@@ -65,7 +68,7 @@ fn ticket(watcher: Watcher, encoding: Encoding, known: Option<Position>, admissi
         known,
         targets: no_targets(),
         place: place(admission),
-        settings: Arc::new(SETTINGS),
+        settings: Arc::new(settings()),
         read_ahead: Bytes::new(),
     }
 }

@@ -1,18 +1,22 @@
 //! One log line a second about the same thing.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
-use crate::limits::OUTAGE_LOG_EVERY;
+/// Between two lines about the same outage.
+const OUTAGE_LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// Lets one log line through per [`OUTAGE_LOG_EVERY`] and counts the others.
-#[derive(Default)]
-pub(super) struct Throttle(Mutex<(Option<Instant>, u64)>);
+#[derive(Debug, Default)]
+pub struct Throttle(Mutex<(Option<Instant>, u64)>);
 
 impl Throttle {
     /// How many were silenced since the last that passed; `None` silences this one too.
-    pub(super) fn pass(&self, now: Instant) -> Option<u64> {
+    pub fn pass(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, silenced) = &mut *state;
         if last.is_some_and(|last| now < last + OUTAGE_LOG_EVERY) {

@@ -10,13 +10,13 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::config::{Log, LogFormat};
+use crate::{Log, LogFormat};
 
-/// They trace whole messages, and messages of clients hold their tokens.
+/// They trace whole messages, and messages of browsers hold their tokens.
 const TELL_MESSAGES: [&str; 2] = ["tungstenite", "tokio_tungstenite"];
 
 /// Logs to standard error. Only the program calls this, once: it is the process's own.
-pub fn log(Log { filter, format }: &Log) {
+pub fn start(Log { filter, format }: &Log) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_ansi(stderr().is_terminal())

@@ -1,0 +1,69 @@
+//! Whether the gateway of this machine is well: for containers, which have no other program to ask with.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, select, time::timeout};
+
+/// A gateway that takes longer is not well.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Why it is not well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody answers there.
+    #[error("{0} can not be reached: {1}")]
+    Unreachable(SocketAddr, io::Error),
+    /// It hangs.
+    #[error("{0} does not answer within {WAIT:?}")]
+    Silent(SocketAddr),
+    /// It speaks no HTTP.
+    #[error("{0} answers with nonsense: {1}")]
+    Nonsense(SocketAddr, hyper::Error),
+    /// It says so itself.
+    #[error("{0} says {1}")]
+    Unwell(SocketAddr, StatusCode),
+}
+
+/// Asks for `path` at the port where the gateway `listens`.
+pub async fn ask(listens: SocketAddr, path: &str) -> Result<(), Error> {
+    let address = SocketAddr::new(loopback(listens.ip()), listens.port());
+    match timeout(WAIT, get(address, path)).await {
+        Ok(Ok(StatusCode::OK)) => Ok(()),
+        Ok(Ok(status)) => Err(Error::Unwell(address, status)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(Error::Silent(address)),
+    }
+}
+
+async fn get(address: SocketAddr, path: &str) -> Result<StatusCode, Error> {
+    let unreachable = |error| Error::Unreachable(address, error);
+    let nonsense = |error| Error::Nonsense(address, error);
+    let stream = TcpStream::connect(address).await.map_err(unreachable)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(nonsense)?;
+    let request = Request::get(path).header(header::HOST, address.to_string()).body(Body::empty());
+    let request = request.map_err(|error| unreachable(io::Error::other(error)))?;
+    select! {
+        answer = sender.send_request(request) => Ok(answer.map_err(nonsense)?.status()),
+        ended = connection => {
+            ended.map_err(nonsense)?;
+            Err(unreachable(io::ErrorKind::UnexpectedEof.into()))
+        }
+    }
+}
+
+/// Who listens everywhere listens here, too.
+fn loopback(address: IpAddr) -> IpAddr {
+    match address {
+        address if !address.is_unspecified() => address,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    }
+}
