@@ -1,0 +1,93 @@
+"""Passwords at an upgrade: the chart asks the cluster for those of before. A small server plays the cluster."""
+
+import base64
+import http.server
+import json
+import subprocess
+import threading
+
+import pytest
+import yaml
+
+from conftest import CHART, HERE, of_kind, render
+
+
+def discovery(objects):
+    """What a cluster says of itself, as far as it is asked: each kind of these objects."""
+    groups, answers = {}, {"/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"}}
+    for version in sorted({each["apiVersion"] for each in objects}):
+        kinds = sorted({each["kind"] for each in objects if each["apiVersion"] == version})
+        resources = [{"name": f"{kind.lower()}s", "kind": kind, "namespaced": True, "verbs": ["get"]} for kind in kinds]
+        answers[f"/apis/{version}" if "/" in version else f"/api/{version}"] = {
+            "kind": "APIResourceList",
+            "groupVersion": version,
+            "resources": resources,
+        }
+        if "/" in version:
+            entry = {"groupVersion": version, "version": version.partition("/")[2]}
+            groups[version.partition("/")[0]] = {"versions": [entry], "preferredVersion": entry}
+    answers["/api"] = {"kind": "APIVersions", "versions": ["v1"]}
+    answers["/apis"] = {"kind": "APIGroupList", "groups": [{"name": name, **each} for name, each in groups.items()]}
+    return answers
+
+
+class Cluster(http.server.BaseHTTPRequestHandler):
+    answers, secrets = {}, {}
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        path = self.path.partition("?")[0]
+        folder, _, name = path.rpartition("/")
+        secret = self.secrets.get(name) if folder == "/api/v1/namespaces/sale/secrets" else None
+        answer = self.answers.get(path) or secret
+        self.send_response(200 if answer else 404)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        missing = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+        self.wfile.write(json.dumps(answer or missing).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cluster)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    config = tmp_path / "kubeconfig"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+                "contexts": [{"name": "here", "context": {"cluster": "here", "user": ""}}],
+                "current-context": "here",
+            }
+        )
+    )
+    yield config
+    server.shutdown()
+    server.server_close()
+
+
+def test_passwords_are_kept_at_an_upgrade(cluster):
+    objects = render("demo")
+    before = {each["metadata"]["name"]: each for each in of_kind(objects, "Secret")}
+    assert len(before) == 4
+    command = ["helm", "template", "tickets", CHART, "--namespace", "sale", "--values", HERE / "values/demo.yaml"]
+    command += ["--dry-run=server", "--kubeconfig", cluster, "--is-upgrade", "--disable-openapi-validation"]
+
+    def upgrade():
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        made = [each for each in yaml.safe_load_all(done.stdout) if each]
+        return {each["metadata"]["name"]: each for each in of_kind(made, "Secret")}
+
+    Cluster.answers, Cluster.secrets = discovery(objects), before
+    after = upgrade()
+    assert {name: each["data"] for name, each in after.items()} == {name: each["data"] for name, each in before.items()}
+    Cluster.secrets = {}
+    fresh = upgrade()
+    passwords = [value for each in (before, fresh) for secret in each.values() for value in secret["data"].values()]
+    assert len(set(passwords)) == len(passwords), "a password is used twice"
+    assert all(len(base64.b64decode(value)) >= 48 for value in passwords)
