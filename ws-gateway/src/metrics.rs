@@ -47,6 +47,12 @@ impl Metrics {
     /// Counts in `meter`.
     pub fn new(meter: Meter) -> Self {
         let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        // There from the start: what never was is 0, and its first time is an increase.
+        let from_zero = |name, description| {
+            let counter = counter(name, description);
+            counter.add(0, &[]);
+            counter
+        };
         let seconds = |name, description| {
             meter.f64_histogram(name).with_unit("s").with_description(description).build()
         };
@@ -60,18 +66,21 @@ impl Metrics {
                 "ticketengine.gateway.flush",
                 "How long a round took to write to all who were ready",
             ),
-            ticks: counter("ticketengine.gateway.ticks", "Rounds in which a room had news"),
+            ticks: from_zero("ticketengine.gateway.ticks", "Rounds in which a room had news"),
             frames: counter("ticketengine.gateway.frames", "Messages to browsers by kind"),
             sent: meter
                 .u64_counter("ticketengine.gateway.sent")
                 .with_unit("By")
                 .with_description("Bytes of messages to browsers")
                 .build(),
-            conflated: counter("ticketengine.gateway.conflated", "Frames that merge several rounds"),
-            stalled: counter("ticketengine.gateway.stalled", "Clients that took no byte for too long"),
+            conflated: from_zero("ticketengine.gateway.conflated", "Frames that merge several rounds"),
+            stalled: from_zero("ticketengine.gateway.stalled", "Clients that took no byte for too long"),
             closes: counter("ticketengine.gateway.closes", "Closed WebSockets by close code"),
             refused: counter("ticketengine.gateway.refused", "Requests that were turned away, by reason"),
-            reconnects: counter("ticketengine.gateway.upstream.reconnects", "Streams that were begun again"),
+            reconnects: from_zero(
+                "ticketengine.gateway.upstream.reconnects",
+                "Streams that were begun again",
+            ),
             meter,
         }))
     }

@@ -46,6 +46,12 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn new(meter: &Meter) -> Self {
         let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        // There from the start: what never was is 0, and its first time is an increase.
+        let from_zero = |name, description| {
+            let counter = counter(name, description);
+            counter.add(0, &[]);
+            counter
+        };
         let gauge = |name, description| meter.u64_gauge(name).with_description(description).build();
         Self {
             reserve: counter(
@@ -53,11 +59,14 @@ impl Metrics {
                 "Reserve calls by outcome, and by the level that decided",
             ),
             confirm: counter("ticketengine.confirm", "Answers to Confirm by outcome"),
-            taken: counter("ticketengine.holds.taken", "Holds that were granted"),
-            confirmed: counter("ticketengine.holds.confirmed", "Holds that became bookings"),
-            released: counter("ticketengine.holds.released", "Holds that their owners gave back"),
-            expired: counter("ticketengine.holds.expired", "Holds that this replica's sweeper ended by time"),
-            swept: counter(
+            taken: from_zero("ticketengine.holds.taken", "Holds that were granted"),
+            confirmed: from_zero("ticketengine.holds.confirmed", "Holds that became bookings"),
+            released: from_zero("ticketengine.holds.released", "Holds that their owners gave back"),
+            expired: from_zero(
+                "ticketengine.holds.expired",
+                "Holds that this replica's sweeper ended by time",
+            ),
+            swept: from_zero(
                 "ticketengine.confirms.swept",
                 "Confirms past their window that this replica had the vault decide",
             ),
@@ -70,7 +79,7 @@ impl Metrics {
                 "Boards that were read as a whole, by why: first, epoch or gap",
             ),
             drift: gauge("ticketengine.drift.seats", "Seats on which gate and vault differ"),
-            drift_found: counter("ticketengine.drift.found", "Seats on which gate and vault differed"),
+            drift_found: from_zero("ticketengine.drift.found", "Seats on which gate and vault differed"),
             up: gauge("ticketengine.stores.up", "1 where the last look found the store answering"),
         }
     }
