@@ -1,11 +1,8 @@
 //! Whether the service of this machine is well: for containers, which have no other program to ask with.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
+use telemetry::on_this_machine;
 use tokio::{net::TcpStream, time::timeout};
 use tonic::{Status, transport::Endpoint};
 use tonic_health::pb::{
@@ -35,7 +32,7 @@ pub enum Error {
 /// Asks the health service at the port where the service `listens`. Over TLS, whose certificate names another host, it is
 /// only looked whether somebody takes connections.
 pub async fn ask(listens: SocketAddr, tls: bool) -> Result<(), Error> {
-    let address = SocketAddr::new(loopback(listens.ip()), listens.port());
+    let address = on_this_machine(listens);
     let asked = async {
         TcpStream::connect(address).await.map_err(|error| Error::Unreachable(address, error))?;
         if tls { Ok(()) } else { check(address).await }
@@ -53,14 +50,5 @@ async fn check(address: SocketAddr) -> Result<(), Error> {
         status @ (ServingStatus::Unknown | ServingStatus::NotServing | ServingStatus::ServiceUnknown) => {
             Err(Error::Unwell(address, status.as_str_name()))
         }
-    }
-}
-
-/// Who listens everywhere listens here, too.
-fn loopback(address: IpAddr) -> IpAddr {
-    match address {
-        address if !address.is_unspecified() => address,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     }
 }

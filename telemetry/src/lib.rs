@@ -1,5 +1,7 @@
 //! How both programs report what they do: log lines, metrics and traces.
 
+mod export;
+mod health;
 pub mod log;
 pub mod metrics;
 mod settings;
@@ -7,12 +9,14 @@ pub mod stores;
 mod throttle;
 pub mod trace;
 
+pub use export::Traces;
+pub use health::on_this_machine;
 pub use metrics::Metrics;
 pub use opentelemetry_otlp::ExporterBuildError;
 pub use opentelemetry_sdk::error::OTelSdkError;
 pub use settings::{Error, Exporting, Log, LogArgs, LogFormat, ReportArgs, Settings};
 pub use throttle::Throttle;
-pub use trace::{Trace, Tracer, Traces};
+pub use trace::{Trace, Tracer};
 
 /// The program that reports.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,10 @@
 //! Metrics, and the port where Prometheus finds them.
 
-use std::{io, net::SocketAddr};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use opentelemetry::{
     KeyValue,
     metrics::{Meter, MeterProvider},
@@ -12,11 +14,23 @@ use opentelemetry_sdk::{
     metrics::{Aggregation, Instrument, InstrumentKind, SdkMeterProvider, Stream},
 };
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
 
 use crate::Service;
+
+/// Connections at a time: Prometheus has one or two.
+const CONNECTIONS_MAX: usize = 8;
+/// For the request and its answer.
+const CONNECTION_WAIT: Duration = Duration::from_secs(10);
+/// After a failure to take a connection: a full file table would keep a core busy.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// The commit of the sources, where the build was told.
 const REVISION: &str = match option_env!("TE_BUILD_REVISION") {
@@ -80,12 +94,9 @@ impl Metrics {
     ) -> io::Result<impl Future<Output = ()> + use<>> {
         let listener = TcpListener::bind(address).await?;
         info!(address = %listener.local_addr()?, "serving /metrics");
-        let router = Router::new().route("/metrics", get(scrape)).with_state(self.registry.clone());
-        let server = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+        let registry = self.registry.clone();
         Ok(async move {
-            if let Err(error) = server.await {
-                error!(%error, "/metrics is not served any more");
-            }
+            stop.run_until_cancelled(accept(listener, registry)).await;
         })
     }
 }
@@ -99,20 +110,66 @@ fn in_seconds(instrument: &Instrument) -> Option<Stream> {
     Stream::builder().with_aggregation(buckets).build().ok()
 }
 
-async fn scrape(State(registry): State<Registry>) -> impl IntoResponse {
-    match TextEncoder::new().encode_to_string(&registry.gather()) {
-        Ok(text) => (StatusCode::OK, [("content-type", prometheus::TEXT_FORMAT)], text),
-        Err(error) => {
-            let text = error.to_string();
-            (StatusCode::INTERNAL_SERVER_ERROR, [("content-type", "text/plain")], text)
+/// Takes so many connections at a time, each for one answer; more wait in the system's queue.
+async fn accept(listener: TcpListener, registry: Registry) {
+    let (connections, places) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let served = timeout(CONNECTION_WAIT, answer(stream, registry.clone()));
+                connections.spawn(async move {
+                    // Who does not ask in time, or does not take the answer, loses the connection.
+                    let _ = served.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "can not accept connections for /metrics");
+                sleep(ACCEPT_RETRY).await;
+            }
         }
     }
+}
+
+async fn answer(stream: TcpStream, registry: Registry) {
+    let service = service_fn(move |request: Request<Incoming>| scrape(request, registry.clone()));
+    let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        debug!(%error, "a connection for /metrics broke");
+    }
+}
+
+async fn scrape(request: Request<Incoming>, registry: Registry) -> Result<Response<String>, Infallible> {
+    if request.uri().path() != "/metrics" {
+        return Ok(status(StatusCode::NOT_FOUND, "there is only /metrics here\n".to_owned()));
+    }
+    // It waits for locks that recording takes too: not on a worker that serves calls.
+    let text = spawn_blocking(move || TextEncoder::new().encode_to_string(&registry.gather())).await;
+    Ok(match text {
+        Ok(Ok(text)) => {
+            let mut answer = status(StatusCode::OK, text);
+            let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+            answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+            answer
+        }
+        Ok(Err(error)) => status(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Err(error) => status(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    })
+}
+
+fn status(status: StatusCode, text: String) -> Response<String> {
+    let mut answer = Response::new(text);
+    *answer.status_mut() = status;
+    answer
 }
 
 #[cfg(test)]
 mod tests {
     // A panic is how a test reports.
     #![allow(clippy::unwrap_used)]
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -121,14 +178,37 @@ mod tests {
         let metrics = Metrics::new(Service { name: "tester", version: "1.2.3" }).unwrap();
         metrics.meter().f64_histogram("rpc.server.call.duration").with_unit("s").build().record(0.0004, &[]);
         let text = TextEncoder::new().encode_to_string(&metrics.registry.gather()).unwrap();
-        let build = "ticketengine_build_info{revision=\"unknown\",service=\"tester\",version=\"1.2.3\"} 1";
+        let build = format!(
+            "ticketengine_build_info{{revision=\"{REVISION}\",service=\"tester\",version=\"1.2.3\"}} 1"
+        );
         for line in [
             "rpc_server_call_duration_seconds_bucket{le=\"0.0005\"} 1",
-            build,
+            &build,
             "process_resident_memory_bytes ",
         ] {
             assert!(text.contains(line), "{line} is not in {text}");
         }
         assert!(!text.contains("otel_scope"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_connects_and_says_nothing_does_not_keep_prometheus_out() {
+        let metrics = Metrics::new(Service { name: "tester", version: "1.2.3" }).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        TaskTracker::new().spawn(accept(listener, metrics.registry.clone()));
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut prometheus = TcpStream::connect(address).await.unwrap();
+        prometheus.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        let answered = prometheus.read_to_string(&mut answer);
+        timeout(CONNECTION_WAIT * 2, answered).await.expect("an answer").unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.contains("ticketengine_build_info"),
+            "{answer}"
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use bb8::{ManageConnection, Pool, State};
 use opentelemetry::{
     KeyValue,
     metrics::{Histogram, Meter},
@@ -85,17 +86,6 @@ impl Operations {
     }
 }
 
-/// How a pool of connections does.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PoolState {
-    /// Connections that nobody uses.
-    pub idle: u64,
-    /// Connections that are in use.
-    pub used: u64,
-    /// Waits that ended without a connection, since the start.
-    pub timeouts: u64,
-}
-
 /// The waits for a pool. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PoolWaits {
@@ -104,12 +94,12 @@ pub struct PoolWaits {
 }
 
 impl PoolWaits {
-    /// Of the pool `name`, which has at most `max` connections and is looked at by `state`.
-    pub fn new(
+    /// Of the pool `name`, which has at most `max` connections. The meter keeps the pool for as long as there is the meter.
+    pub fn new<M: ManageConnection>(
         meter: &Meter,
         name: &'static str,
         max: u32,
-        state: impl Fn() -> PoolState + Clone + Send + Sync + 'static,
+        looked_at: &Pool<M>,
     ) -> Self {
         let pool = [KeyValue::new("db.client.connection.pool.name", name)];
         let of = pool.clone();
@@ -118,23 +108,23 @@ impl PoolWaits {
             .with_description("Connections that a pool may have")
             .with_callback(move |gauge| gauge.observe(max.into(), &of))
             .build();
-        let (of, look) = (pool.clone(), state.clone());
+        let (of, now) = (pool.clone(), looked_at.clone());
         meter
             .u64_observable_gauge("db.client.connection.count")
             .with_description("Connections of a pool, by whether they are in use")
             .with_callback(move |gauge| {
-                let PoolState { idle, used, .. } = look();
-                for (state, count) in [("idle", idle), ("used", used)] {
-                    gauge
-                        .observe(count, &[of[0].clone(), KeyValue::new("db.client.connection.state", state)]);
+                let State { connections, idle_connections: idle, .. } = now.state();
+                for (state, count) in [("idle", idle), ("used", connections.saturating_sub(idle))] {
+                    let state = KeyValue::new("db.client.connection.state", state);
+                    gauge.observe(count.into(), &[of[0].clone(), state]);
                 }
             })
             .build();
-        let of = pool.clone();
+        let (of, now) = (pool.clone(), looked_at.clone());
         meter
             .u64_observable_counter("db.client.connection.timeouts")
             .with_description("Waits for a connection that ended without one")
-            .with_callback(move |counter| counter.observe(state().timeouts, &of))
+            .with_callback(move |counter| counter.observe(now.state().statistics.get_timed_out, &of))
             .build();
         let waits = meter
             .f64_histogram("db.client.connection.wait_time")

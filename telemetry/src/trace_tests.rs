@@ -5,6 +5,7 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SpanData};
 use tokio_util::task::TaskTracker;
 
 use super::*;
+use crate::{Service, Traces};
 
 const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
@@ -64,16 +65,32 @@ fn who_decides_on_sampling() {
 }
 
 #[test]
-fn a_call_is_found_by_its_trace_or_its_callers_or_a_new_one() {
-    let caller = parse(SAMPLED);
-    let off = Tracer::default().accept("Reserve", caller.as_ref());
-    assert_eq!(off.id(caller.as_ref()).to_string(), "0af7651916cd43dd8448eb211c80319c");
-    assert_ne!(off.id(None), off.id(None));
-    assert_eq!(off.traceparent(), None);
-    let (traces, _) = traces(1.0, Heed::Callers);
-    let call = traces.tracer().accept("Reserve", caller.as_ref());
-    let told = parse(&call.child("rpc").traceparent().unwrap()).unwrap();
-    assert_eq!((told.trace_id(), told.is_sampled()), (caller.unwrap().trace_id(), true));
+fn a_call_is_found_by_its_callers_trace_whether_it_is_traced_or_not() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _in_runtime = runtime.enter();
+    let caller = parse(SAMPLED).unwrap();
+    let [(some, _), (none, _)] = [traces(1.0, Heed::Nobody), traces(0.0, Heed::Nobody)];
+    for (tracer, goes_on) in [(Tracer::default(), "01"), (some.tracer(), "01"), (none.tracer(), "00")] {
+        let call = tracer.accept("Reserve", Some(&caller));
+        assert_eq!(call.id(), caller.trace_id());
+        let told = call.child("rpc").traceparent().unwrap();
+        assert!(told.contains(&caller.trace_id().to_string()) && told.ends_with(goes_on), "{told}");
+    }
+    // Who is called in turn hears what was decided, also where nobody has named a trace.
+    let call = none.tracer().accept("Reserve", None);
+    assert!(call.traceparent().unwrap().ends_with("-00") && !call.is_on());
+    assert_eq!(call.id(), call.id());
+    let off = Tracer::default().accept("Reserve", None);
+    assert!(off.traceparent().is_none() && off.id() != off.id());
+}
+
+#[test]
+fn a_strangers_wish_is_not_heard() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _in_runtime = runtime.enter();
+    let (traces, exporter) = traces(0.0, Heed::Callers);
+    traces.tracer().accept_stranger("GetEvent", parse(SAMPLED).as_ref()).end(None);
+    assert_eq!(sent(&traces, &exporter).len(), 0);
 }
 
 #[test]

@@ -1,15 +1,12 @@
 //! Whether the gateway of this machine is well: for containers, which have no other program to ask with.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::body::Body;
 use http::{Request, StatusCode, header};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use telemetry::on_this_machine;
 use tokio::{net::TcpStream, select, time::timeout};
 
 /// A gateway that takes longer is not well.
@@ -34,7 +31,7 @@ pub enum Error {
 
 /// Asks for `path` at the port where the gateway `listens`.
 pub async fn ask(listens: SocketAddr, path: &str) -> Result<(), Error> {
-    let address = SocketAddr::new(loopback(listens.ip()), listens.port());
+    let address = on_this_machine(listens);
     match timeout(WAIT, get(address, path)).await {
         Ok(Ok(StatusCode::OK)) => Ok(()),
         Ok(Ok(status)) => Err(Error::Unwell(address, status)),
@@ -56,14 +53,5 @@ async fn get(address: SocketAddr, path: &str) -> Result<StatusCode, Error> {
             ended.map_err(nonsense)?;
             Err(unreachable(io::ErrorKind::UnexpectedEof.into()))
         }
-    }
-}
-
-/// Who listens everywhere listens here, too.
-fn loopback(address: IpAddr) -> IpAddr {
-    match address {
-        address if !address.is_unspecified() => address,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     }
 }

@@ -109,11 +109,10 @@ fn listen(
     let (open, most) = (admission.clone(), config.http.bounds.sockets_max);
     metrics.gauge("active_connections", "WebSockets that are open", move || open.sockets());
     metrics.gauge("ticketengine.gateway.connections.max", "How many there may be", move || most);
-    let reports = session::Reports { tracer: tracer.clone(), ..session::Reports::default() };
+    let reports = session::Reports { tracer, ..session::Reports::default() };
     let session = session::Settings { heartbeat, stall_max, drain, metrics: metrics.clone(), reports };
     let parts = http::Parts {
         metrics: metrics.clone(),
-        tracer,
         catalog: Catalog::new(targets.clone()),
         files: Files::new(),
         rooms: Rooms::new(targets.clone(), metrics.clone(), pace, others.clone(), draining.clone()),

@@ -53,6 +53,9 @@ impl Metrics {
             counter.add(0, &[]);
             counter
         };
+        let sent = meter.u64_counter("ticketengine.gateway.sent").with_unit("By");
+        let sent = sent.with_description("Bytes of messages to browsers").build();
+        sent.add(0, &[]);
         let seconds = |name, description| {
             meter.f64_histogram(name).with_unit("s").with_description(description).build()
         };
@@ -68,11 +71,7 @@ impl Metrics {
             ),
             ticks: from_zero("ticketengine.gateway.ticks", "Rounds in which a room had news"),
             frames: counter("ticketengine.gateway.frames", "Messages to browsers by kind"),
-            sent: meter
-                .u64_counter("ticketengine.gateway.sent")
-                .with_unit("By")
-                .with_description("Bytes of messages to browsers")
-                .build(),
+            sent,
             conflated: from_zero("ticketengine.gateway.conflated", "Frames that merge several rounds"),
             stalled: from_zero("ticketengine.gateway.stalled", "Clients that took no byte for too long"),
             closes: counter("ticketengine.gateway.closes", "Closed WebSockets by close code"),

@@ -46,14 +46,17 @@ impl Engine {
         self.every("reconciler", options.reconcile_every, move |engine| {
             let seen = Arc::clone(&seen);
             async move {
-                let (mut seen, mut drifted) = (seen.lock().await, 0);
+                let (mut seen, mut drifted) = (seen.lock().await, Some(0));
                 for event in engine.0.events.now().iter() {
                     let before = seen.remove(&event.id).unwrap_or_default();
                     let (found, drift) = engine.reconcile(&event.id, before).await;
                     seen.insert(event.id.clone(), found);
-                    drifted += drift;
+                    drifted = drifted.zip(drift).map(|(all, more)| all + more);
                 }
-                engine.0.metrics.drifted(drifted);
+                // What could not be compared says nothing: the pass before stands.
+                if let Some(seats) = drifted {
+                    engine.0.metrics.drifted(seats);
+                }
             }
         });
     }
@@ -112,9 +115,8 @@ impl Engine {
             }
         }
         let found: Arc<[Listed]> = found.into();
-        let (cold, _) = self.0.rebuilds.recent(&found);
         let epoch_max = found.iter().map(|event| event.epoch.0).max().unwrap_or_default();
-        self.0.metrics.events(found.len(), cold, epoch_max);
+        self.0.metrics.events(found.len(), epoch_max);
         *self.0.events.0.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 }

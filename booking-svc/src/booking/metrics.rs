@@ -6,7 +6,7 @@ use opentelemetry::{
 };
 use tokio::time::Instant;
 
-use super::{Backend, Level};
+use super::{Backend, Level, rebuild::Rebuilds};
 use crate::{board::Boards, domain::ReservationState};
 
 /// What the use cases count. No label grows with events, seats or customers.
@@ -29,8 +29,6 @@ pub(super) struct Metrics {
     rebuilds: Counter<u64>,
     /// Events in the vault.
     events: Gauge<u64>,
-    /// Of them, those that wait for a rebuild.
-    cold: Gauge<u64>,
     /// The highest epoch of any event.
     epoch_max: Gauge<u64>,
     /// Boards that were read as a whole, by why.
@@ -72,7 +70,6 @@ impl Metrics {
             ),
             rebuilds: counter("ticketengine.rebuilds", "Gates that this replica rebuilt"),
             events: gauge("ticketengine.events", "Events in the vault"),
-            cold: gauge("ticketengine.events.cold", "Events that wait for a rebuild of their gate"),
             epoch_max: gauge("ticketengine.epoch.max", "The highest epoch of any event"),
             board_reads: counter(
                 "ticketengine.boards.read",
@@ -119,9 +116,8 @@ impl Metrics {
         self.rebuilds.add(1, &[KeyValue::new("lossless", lossless)]);
     }
 
-    pub(super) fn events(&self, events: usize, cold: usize, epoch_max: u64) {
+    pub(super) fn events(&self, events: usize, epoch_max: u64) {
         self.events.record(events as u64, &[]);
-        self.cold.record(cold as u64, &[]);
         self.epoch_max.record(epoch_max, &[]);
     }
 
@@ -137,6 +133,16 @@ impl Metrics {
     pub(super) fn answered(&self, store: Backend, up: bool) {
         self.up.record(up.into(), &[KeyValue::new("store", store.as_str())]);
     }
+}
+
+/// Has the rebuilds looked at when metrics are asked for.
+pub(super) fn tell_of_rebuilds(meter: &Meter, rebuilds: &Rebuilds) {
+    let rebuilds = rebuilds.clone();
+    meter
+        .u64_observable_gauge("ticketengine.events.cold")
+        .with_description("Events that wait for a rebuild of their gate")
+        .with_callback(move |gauge| gauge.observe(rebuilds.waiting() as u64, &[]))
+        .build();
 }
 
 /// Has the boards looked at when metrics are asked for.

@@ -203,6 +203,7 @@ impl Engine {
         engine.start_healing(meter);
         engine.start_boards();
         metrics::tell_of_boards(meter, &engine.0.boards);
+        metrics::tell_of_rebuilds(meter, &engine.0.rebuilds);
         engine
     }
 

@@ -2,12 +2,12 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use rand::Rng;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{Engine, Error, Step, healing::Listed};
 use crate::{
@@ -33,15 +33,16 @@ const AGAIN_MAX: Duration = Duration::from_secs(4);
 /// Rebuilds of one replica at once: they share the stores with those who wait for them.
 const REBUILDS_AT_ONCE: usize = 4;
 
-/// The events that this replica is rebuilding, each by one task, and since when.
+/// The events that this replica is rebuilding, each by one task, and since when. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Rebuilds {
-    under_way: Mutex<HashMap<EventId, Instant>>,
-    turns: Semaphore,
+    under_way: Arc<Mutex<HashMap<EventId, Instant>>>,
+    turns: Arc<Semaphore>,
 }
 
 impl Default for Rebuilds {
     fn default() -> Self {
-        Self { under_way: Mutex::default(), turns: Semaphore::new(REBUILDS_AT_ONCE) }
+        Self { under_way: Arc::default(), turns: Arc::new(Semaphore::new(REBUILDS_AT_ONCE)) }
     }
 }
 
@@ -54,6 +55,11 @@ impl Rebuilds {
         let mut waiting = events.iter().filter(recent);
         let first = waiting.next().map(|event| event.id.clone());
         (usize::from(first.is_some()) + waiting.count(), first)
+    }
+
+    /// How many events wait for a rebuild, however long.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().len()
     }
 
     fn contains(&self, event: &EventId) -> bool {
@@ -266,6 +272,16 @@ fn is_lossless(epoch: Epoch, old: &Old, survivors: &Survivors) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_stays_cold_is_told_of_and_keeps_the_replica_in_service() {
+        let (rebuilds, id) = (Rebuilds::default(), "rock".parse::<EventId>().unwrap());
+        let listed = [Listed { id: id.clone(), epoch: Epoch(1) }];
+        assert!(rebuilds.begin(&id));
+        assert_eq!((rebuilds.recent(&listed).0, rebuilds.waiting()), (1, 1));
+        tokio::time::advance(UNREADY_MAX).await;
+        assert_eq!((rebuilds.recent(&listed).0, rebuilds.waiting()), (0, 1));
+    }
 
     #[test]
     fn only_a_redis_that_never_went_away_is_lossless() {

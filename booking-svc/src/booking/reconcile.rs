@@ -20,18 +20,22 @@ pub(super) enum Drift {
 impl Engine {
     /// One comparison: what differs, and how much of it is drift. What differs now and differed in `before` is drift;
     /// the rest was on its way.
-    pub(super) async fn reconcile(&self, event: &EventId, before: HashSet<Drift>) -> (HashSet<Drift>, usize) {
+    pub(super) async fn reconcile(
+        &self,
+        event: &EventId,
+        before: HashSet<Drift>,
+    ) -> (HashSet<Drift>, Option<usize>) {
         match self.look_for_drift(event).await {
             Ok(found) => {
                 let drift: HashSet<Drift> = found.intersection(&before).cloned().collect();
                 if !drift.is_empty() {
                     self.mend(event, &drift).await;
                 }
-                (found, drift.len())
+                (found, Some(drift.len()))
             }
             Err(error) => {
                 tracing::debug!(%event, %error, "gate and vault could not be compared");
-                (before, 0)
+                (before, None)
             }
         }
     }

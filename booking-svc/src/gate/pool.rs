@@ -16,7 +16,7 @@ use bb8_redis::{
 };
 
 use opentelemetry::metrics::Meter;
-use telemetry::stores::{PoolState, PoolWaits};
+use telemetry::stores::PoolWaits;
 
 use super::{
     Error, Options,
@@ -58,11 +58,7 @@ impl Pool {
             .error_sink(Box::new(LogErrors))
             .build(manager)
             .await?;
-        let state = {
-            let pool = pool.clone();
-            move || pool_state(&pool.state())
-        };
-        Ok(Self { waits: PoolWaits::new(meter, "redis", options.connections, state), pool, client })
+        Ok(Self { waits: PoolWaits::new(meter, "redis", options.connections, &pool), pool, client })
     }
 
     pub(super) fn size(&self) -> u32 {
@@ -183,12 +179,6 @@ fn incarnation(info: &str) -> Result<String, Error> {
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
-}
-
-fn pool_state(state: &bb8::State) -> PoolState {
-    let used = state.connections.saturating_sub(state.idle_connections);
-    let timeouts = state.statistics.get_timed_out;
-    PoolState { idle: state.idle_connections.into(), used: used.into(), timeouts }
 }
 
 fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {

@@ -6,7 +6,6 @@ use http::{Request, Response};
 use opentelemetry::{
     KeyValue,
     metrics::{Histogram, Meter},
-    trace::SpanContext,
 };
 use telemetry::{Throttle, Trace, Tracer, trace};
 use ticketengine::code_name;
@@ -15,7 +14,7 @@ use tonic::{Code, Status, body::Body};
 use tracing::{Level, debug, enabled, error, warn};
 
 use super::status;
-use crate::identity::Rpc;
+use crate::identity::{Rpc, access};
 
 /// Where calls are recorded.
 pub(super) struct Calls {
@@ -89,7 +88,6 @@ pub(super) struct Call<'a> {
     rpc: Option<Rpc>,
     started: Instant,
     code: Code,
-    caller: Option<SpanContext>,
     pub(super) trace: Trace,
 }
 
@@ -100,9 +98,13 @@ impl<'a> Call<'a> {
         request: &Request<B>,
         started: Instant,
     ) -> Self {
-        let caller = trace::caller(request.headers());
-        let trace = calls.tracer.accept(rpc.map_or("_OTHER", Rpc::name), caller.as_ref());
-        Self { calls, rpc, started, code: Code::Cancelled, caller, trace }
+        let (caller, name) = (trace::caller(request.headers()), rpc.map_or("_OTHER", Rpc::name));
+        // Who needs no token does not have us write down what he likes.
+        let trace = match rpc.and_then(access::roles) {
+            Some(_) => calls.tracer.accept(name, caller.as_ref()),
+            None => calls.tracer.accept_stranger(name, caller.as_ref()),
+        };
+        Self { calls, rpc, started, code: Code::Cancelled, trace }
     }
 
     pub(super) fn end(mut self, answer: Response<Body>) -> Response<Body> {
@@ -117,7 +119,7 @@ impl<'a> Call<'a> {
             return answer;
         }
         let Some(status) = Status::from_header_map(answer.headers()) else { return answer };
-        let trace_id = self.trace.id(self.caller.as_ref()).to_string();
+        let trace_id = self.trace.id().to_string();
         if logged {
             self.calls.log(self.rpc, &status, &trace_id);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bb8_postgres::tokio_postgres::{Row, types::ToSql};
 
-use super::{Error, in_time, pool::Pool, rows, sql};
+use super::{Error, in_time, pool::Connection, rows, sql};
 use crate::domain::{Decision, Epoch, Outcome, Verdict};
 
 /// The vault's word on one decision of a batch.
@@ -36,12 +36,11 @@ pub(super) enum Locked {
 /// Asks once. A connection that does not answer within `patience` is given up, never cancelled: a COMMIT that waits for
 /// a synchronous replica would be acknowledged by a cancel.
 pub(super) async fn ask(
-    pool: &Pool,
+    connection: &mut Connection,
     patience: Duration,
     decisions: &[&Decision],
     locked: Locked,
 ) -> Result<Vec<Answer>, Failure> {
-    let mut connection = pool.get().await.map_err(|error| Failure::NotSent(error.into()))?;
     let columns = Columns::of(decisions);
     let wait = locked == Locked::Wait;
     let params: [&(dyn ToSql + Sync); 9] = [

@@ -238,8 +238,9 @@ impl Lanes {
         locked: Locked,
         traces: impl IntoIterator<Item = &'a Trace>,
     ) -> Result<Vec<Answer>, Failure> {
+        let mut connection = self.pool.get().await.map_err(|error| Failure::NotSent(error.into()))?;
         let began = Began::now();
-        let answers = ask(&self.pool, self.patience, decisions, locked).await;
+        let answers = ask(&mut connection, self.patience, decisions, locked).await;
         self.metrics.operations.done("decide", began, traces, &answers);
         answers
     }

@@ -26,7 +26,7 @@ pub use recovery::{Taken, Truth};
 use std::time::Duration;
 
 use bb8_postgres::{
-    bb8::ManageConnection,
+    bb8::{self, ManageConnection},
     tokio_postgres::{IsolationLevel, Row},
 };
 use opentelemetry::metrics::Meter;
@@ -62,13 +62,16 @@ impl Vault {
     pub async fn connect(options: Options, daemons: &Tasks, meter: &Meter) -> Result<Self, Error> {
         let give_up = Instant::now() + CONNECT_PATIENCE;
         let (asking, deciding) = loop {
-            match open(&options, meter).await {
+            match open(&options).await {
                 Ok(pools) => break pools,
                 Err(error) if error.is_permanent() || Instant::now() > give_up => return Err(error),
                 Err(error) => tracing::info!(%error, "waiting for the vault"),
             }
             sleep(CONNECT_AGAIN_AFTER).await;
         };
+        // Metrics keep a pool for ever: none that a failed attempt has opened.
+        let asking = Pool::new(asking, options.asking(), meter, "postgresql-ask");
+        let deciding = Pool::new(deciding, options.deciding(), meter, "postgresql-decide");
         let operations = Operations::new(meter, "postgresql");
         let lanes = lanes::Metrics::new(meter, operations.clone());
         let decisions = lanes::start(deciding, &options, daemons, lanes);
@@ -101,16 +104,15 @@ impl Vault {
     }
 }
 
-async fn open(options: &Options, meter: &Meter) -> Result<(Pool, Pool), Error> {
+async fn open(options: &Options) -> Result<(bb8::Pool<Manager>, bb8::Pool<Manager>), Error> {
     let manager = Manager::new(options, options.query_timeout)?;
     let mut probe = manager.connect().await?;
     migrate::check(&probe.query(sql::SCHEMA_VERSION, &[]).await?)?;
     warn_of_rights(&probe.query(sql::MAY_DELETE, &[]).await?)?;
     drop(probe);
-    let asking = manager.pool(options.asking(), options.pool_wait, meter, "postgresql-ask").await?;
+    let asking = manager.pool(options.asking(), options.pool_wait).await?;
     let manager = Manager::new(options, options.decide_timeout)?;
-    let deciding = manager.pool(options.deciding(), options.pool_wait, meter, "postgresql-decide").await?;
-    Ok((asking, deciding))
+    Ok((asking, manager.pool(options.deciding(), options.pool_wait).await?))
 }
 
 /// The owner of the tables, a superuser or a careless grant: it works, but a thief of the URL could do as much.

@@ -13,7 +13,7 @@ use bb8_postgres::{
     },
 };
 use opentelemetry::metrics::Meter;
-use telemetry::stores::{PoolState, PoolWaits};
+use telemetry::stores::PoolWaits;
 use tokio::time::timeout;
 
 use super::{Error, Options, sql};
@@ -65,21 +65,9 @@ impl Manager {
     }
 
     /// A pool of `size` connections, all open.
-    /// Of `size` connections, under this name in metrics.
-    pub(super) async fn pool(
-        self,
-        size: u32,
-        wait: Duration,
-        meter: &Meter,
-        name: &'static str,
-    ) -> Result<Pool, Error> {
+    pub(super) async fn pool(self, size: u32, wait: Duration) -> Result<bb8::Pool<Self>, Error> {
         let pool = bb8::Pool::builder().max_size(size).min_idle(size).connection_timeout(wait);
-        let pool = pool.test_on_check_out(true).error_sink(Box::new(Log::default())).build(self).await?;
-        let state = {
-            let pool = pool.clone();
-            move || pool_state(&pool.state())
-        };
-        Ok(Pool { waits: PoolWaits::new(meter, name, size, state), pool })
+        pool.test_on_check_out(true).error_sink(Box::new(Log::default())).build(self).await
     }
 
     async fn open(&self) -> Result<Connection, Error> {
@@ -100,16 +88,15 @@ impl Manager {
 }
 
 impl Pool {
+    /// With its waits in metrics, under this name.
+    pub(super) fn new(pool: bb8::Pool<Manager>, size: u32, meter: &Meter, name: &'static str) -> Self {
+        Self { waits: PoolWaits::new(meter, name, size, &pool), pool }
+    }
+
     /// A connection, if one is free in time.
     pub(super) async fn get(&self) -> Result<PooledConnection<'_, Manager>, RunError<Error>> {
         self.waits.time(self.pool.get()).await
     }
-}
-
-fn pool_state(state: &bb8::State) -> PoolState {
-    let used = state.connections.saturating_sub(state.idle_connections);
-    let timeouts = state.statistics.get_timed_out;
-    PoolState { idle: state.idle_connections.into(), used: used.into(), timeouts }
 }
 
 /// Reads a URL, and adds what a connection needs to notice that its server is gone or only a standby.

@@ -41,7 +41,7 @@ async fn a_command_is_one_trace_down_to_the_stores() {
         let rpc = format!("{BOOKING}/{rpc}");
         [format!("booking-svc: {rpc}"), format!("ws-gateway: {rpc}"), format!("ws-gateway: {op}")]
     };
-    let path = collector.path(&id, "redis grant").await;
+    let path = collector.path(&id, "redis grant", "ws-gateway: reserve").await;
     assert_eq!((&*path[0], &path[1..]), ("booking-svc: redis grant", &above("Reserve", "reserve")[..]));
 
     let (traceparent, id) = trace(2);
@@ -49,17 +49,27 @@ async fn a_command_is_one_trace_down_to_the_stores() {
         "payment_reference": "pay-1", "traceparent": traceparent});
     assert!(ann.command(confirm).await["booking"].is_object());
     for store in ["redis begin", "postgresql decide", "redis settle"] {
-        let path = collector.path(&id, store).await;
+        let path = collector.path(&id, store, "ws-gateway: confirm").await;
         assert_eq!(
             (&*path[0], &path[1..]),
             (&*format!("booking-svc: {store}"), &above("Confirm", "confirm")[..])
         );
     }
-    stack_without_redis(&stack, &mut ann).await;
+    fail_by_redis(&stack, &mut ann).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_is_found_by_the_callers_trace_also_while_traces_are_off() {
+    let stack = Stack::start(Wiring::OwnReplica, &[("TE_HEARTBEAT", "15s")]).await;
+    open_event(&stack.caller(0), EVENT, SEATS, Duration::from_secs(60)).await;
+    let opening = Opening { event: EVENT, protocols: &[JSON], ..Opening::default() };
+    let mut ann = Socket::open(&stack.gateways[0].address(), &opening).await.unwrap();
+    ann.authenticate("ann").await;
+    fail_by_redis(&stack, &mut ann).await;
 }
 
 /// What is not served is found in the log and in the reply, by the trace that the browser has named.
-async fn stack_without_redis(stack: &Stack, ann: &mut Socket) {
+async fn fail_by_redis(stack: &Stack, ann: &mut Socket) {
     stack.proxies[0].refuse().await;
     let (traceparent, id) = trace(3);
     let reply = ann

@@ -6,15 +6,16 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use telemetry::Trace;
 use ticketengine::code_name;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{admission::Full, record::Reason};
+use super::{admission::Full, record::Refused};
 use crate::{
     limits::{RETRY_AFTER_FULL, RETRY_AFTER_OUTAGE},
     rooms::EnterError,
-    upstream::Error,
+    upstream::{DOMAIN, Error},
 };
 
 /// A refusal, as callers of the HTTP side see it.
@@ -39,6 +40,8 @@ struct AnswerError<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
 }
 
 impl Refusal {
@@ -104,7 +107,8 @@ fn http_status(code: Code) -> StatusCode {
 impl From<&Status> for Refusal {
     fn from(status: &Status) -> Self {
         let details = status.get_error_details();
-        let reason = details.error_info().map_or_else(|| "INTERNAL".to_owned(), |info| info.reason.clone());
+        let info = details.error_info().filter(|info| info.domain == DOMAIN);
+        let reason = info.map_or_else(|| "INTERNAL".to_owned(), |info| info.reason.clone());
         let retry_after = details.retry_info().and_then(|retry| retry.retry_delay);
         let message = status.message().to_owned();
         Self { reason: reason.into(), retry_after, ..Self::new(status.code(), "", message) }
@@ -146,16 +150,18 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let unavailable = self.status == StatusCode::SERVICE_UNAVAILABLE;
         let wait = self.retry_after.or(unavailable.then_some(RETRY_AFTER_OUTAGE));
+        let trace_id = self.status.is_server_error().then(|| Trace::current().id().to_string());
         let answer = Answer {
             error: AnswerError {
                 code: self.code,
                 reason: &self.reason,
                 message: &self.message,
                 retry_after_ms: wait.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX)),
+                trace_id: trace_id.as_deref(),
             },
         };
         let mut response = (self.status, Json(answer)).into_response();
-        response.extensions_mut().insert(Reason(self.reason.into_owned()));
+        response.extensions_mut().insert(Refused { reason: self.reason.into_owned(), trace_id });
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = wait {
@@ -195,8 +201,8 @@ mod tests {
         let status = Status::with_error_details(Code::Unavailable, "one moment", details);
         let (code, retry, body) = shown(Refusal::from(&status)).await;
         assert_eq!((code, retry.as_deref()), (503, Some("2")));
-        let expected = r#"{"error":{"code":"UNAVAILABLE","reason":"GATE_REBUILDING","message":"one moment","retry_after_ms":1200}}"#;
-        assert_eq!(body, expected);
+        let expected = r#"{"error":{"code":"UNAVAILABLE","reason":"GATE_REBUILDING","message":"one moment","retry_after_ms":1200,"trace_id":""#;
+        assert!(body.starts_with(expected) && body.len() == expected.len() + 32 + 3, "{body}");
     }
 
     #[tokio::test]

@@ -24,7 +24,6 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderName, HeaderValue, header};
-use telemetry::Tracer;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -63,7 +62,6 @@ pub(crate) struct Parts {
     /// Where sockets watch.
     pub(crate) rooms: Rooms,
     pub(crate) metrics: Metrics,
-    pub(crate) tracer: Tracer,
     /// Shared by all sessions.
     pub(crate) session: Arc<session::Settings>,
     /// Owns the sessions.
@@ -79,7 +77,7 @@ type App = axum::extract::State<Arc<Parts>>;
 /// All paths.
 pub(crate) fn router(parts: Parts) -> Router {
     let cors = parts.options.origins.cors();
-    let recorded = Record { metrics: parts.metrics.clone(), tracer: parts.tracer.clone() };
+    let recorded = Record { metrics: parts.metrics.clone(), reports: parts.session.reports.clone() };
     let public = Router::new()
         .route("/v1/events", get(events::list))
         .route("/v1/events/{event_id}", get(events::event))

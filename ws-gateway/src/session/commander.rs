@@ -58,8 +58,6 @@ struct Begun {
     customer_id: String,
     /// Of which reservation, unless it makes one.
     reservation_id: Option<String>,
-    /// As the client names its trace.
-    traceparent: Option<SpanContext>,
     trace: Trace,
 }
 
@@ -90,7 +88,7 @@ impl Commander {
                 (Some(id), self.authenticate(&token))
             }
             Ok(Request { id, command: Command::Call(call), traceparent }) => {
-                match self.begin(&id, call, traceparent) {
+                match self.begin(&id, call, traceparent.as_ref()) {
                     Ok(()) => return,
                     Err(refusal) => (Some(id), Answer::from(refusal)),
                 }
@@ -159,7 +157,7 @@ impl Commander {
     }
 
     /// Begins a call, whose reply comes when it ends.
-    fn begin(&mut self, id: &str, mut call: Call, traceparent: Option<SpanContext>) -> Result<(), Refusal> {
+    fn begin(&mut self, id: &str, mut call: Call, traceparent: Option<&SpanContext>) -> Result<(), Refusal> {
         let Some(caller) = &self.caller else {
             return Err(Refusal::unauthenticated("authenticate first: send an access token"));
         };
@@ -176,9 +174,8 @@ impl Commander {
             self.own.begin(&claim.reservation_id);
             reservation_id = Some(claim.reservation_id.clone());
         }
-        let trace = self.reports.tracer.accept(call.op(), traceparent.as_ref());
-        let begun =
-            Begun { id: id.to_owned(), customer_id, reservation_id, traceparent, trace: trace.clone() };
+        let trace = self.reports.tracer.accept(call.op(), traceparent);
+        let begun = Begun { id: id.to_owned(), customer_id, reservation_id, trace: trace.clone() };
         let event_id = self.event_id.clone();
         self.commands += 1;
         let work = async move { trace.within(work::run(calls, event_id, call)).await };
@@ -225,11 +222,12 @@ impl Commander {
 
     /// Says by what a command that was not served is found, in the reply and in the log.
     fn refused(&self, begun: &Begun, refusal: Refusal) -> Refusal {
-        begun.trace.end(Some(refusal.reason()));
         if !refusal.is_outage() {
+            begun.trace.end(None);
             return refusal;
         }
-        let refusal = refusal.found_by(|| begun.trace.id(begun.traceparent.as_ref()));
+        begun.trace.end(Some(refusal.reason()));
+        let refusal = refusal.found_by(|| begun.trace.id());
         if let Some(silenced) = self.reports.outages.pass(Instant::now()) {
             let (reason, trace_id) = (refusal.reason(), refusal.trace_id());
             tracing::warn!(reason, trace_id, silenced, "a command was not served");

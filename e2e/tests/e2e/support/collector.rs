@@ -60,13 +60,13 @@ impl Collector {
         Self { url, spans, _served: served }
     }
 
-    /// The names of the spans from the one that `last` names up to its root, each with the service that it is of. Waits
+    /// The names of the spans from the one that `last` names up to `root`, each with the service that it is of. Waits
     /// until they have come.
-    pub(crate) async fn path(&self, trace_id: &str, last: &str) -> Vec<String> {
+    pub(crate) async fn path(&self, trace_id: &str, last: &str, root: &str) -> Vec<String> {
         let mut path = Vec::new();
         wait_until(&format!("the spans of {last}"), SPANS_LIMIT, async || {
             path = self.path_now(trace_id, last);
-            path.last().is_some_and(|root| root.starts_with("ws-gateway"))
+            path.last().is_some_and(|last| last == root)
         })
         .await;
         path
