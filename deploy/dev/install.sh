@@ -92,3 +92,22 @@ build() {
     (cd "$root" && cargo build --release --locked -p booking-svc -p loadtest -p ws-gateway 9>&-) || die "the build failed"
 }
 
+# unpack_package NAME PROGRAM: into .dev/tools/NAME, unless PROGRAM is there.
+unpack_package() {
+    local home="$state/tools/$1"
+    [[ ! -x $home/$2 ]] || return 0
+    have apt-get || die "$1 is missing, and there is no apt-get here. Please install it"
+    step "fetching $1"
+    # What apt_install does first is to bring apt's lists up to date.
+    download_package "$1" "$home.new" || { apt_install curl && download_package "$1" "$home.new"; } ||
+        die "$1 could not be fetched"
+    rm -rf "$home"
+    mv "$home.new" "$home"
+}
+
+# download_package NAME DIR
+download_package() {
+    rm -rf "$2"
+    mkdir -p "$2"
+    (cd "$2" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$1" && dpkg-deb -x "$1"_*.deb . && rm "$1"_*.deb)
+}

@@ -21,26 +21,12 @@ cmd_test_nginx() {
 
 nginx= # the program
 
-# Unpacked from its package, not installed: that would start a server on port 80.
+# Not installed: that would start a server on port 80.
 find_nginx() {
-    local home="$state/tools/nginx"
     nginx=$(PATH="$PATH:/usr/sbin" command -v nginx) && return
-    nginx="$home/usr/sbin/nginx"
-    [[ ! -x $nginx ]] || return 0
-    have apt-get || die "nginx is missing, and there is no apt-get here. Please install it"
-    step "fetching nginx"
-    # What apt_install does first is to bring apt's lists up to date.
-    download_nginx "$home.new" || { apt_install curl && download_nginx "$home.new"; } || die "nginx could not be fetched"
-    rm -rf "$home"
-    mv "$home.new" "$home"
+    unpack_package nginx usr/sbin/nginx
+    nginx="$state/tools/nginx/usr/sbin/nginx"
     "$nginx" -v 2>/dev/null || die "nginx can not be run. Please install it"
-}
-
-# download_nginx DIR
-download_nginx() {
-    rm -rf "$1"
-    mkdir -p "$1"
-    (cd "$1" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download nginx && dpkg-deb -x nginx_*.deb . && rm nginx_*.deb)
 }
 
 gateways=()          # names of children

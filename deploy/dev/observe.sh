@@ -38,27 +38,12 @@ cmd_test_metrics() {
 prometheus= # the programs
 promtool=
 
-# Unpacked from its package, not installed: that would start a service.
+# Not installed: that would start a service.
 find_prometheus() {
-    local home="$state/tools/prometheus"
+    local home="$state/tools/prometheus/usr/bin"
     if prometheus=$(command -v prometheus) && promtool=$(command -v promtool); then return; fi
-    prometheus="$home/usr/bin/prometheus" promtool="$home/usr/bin/promtool"
-    [[ ! -x $promtool ]] || return 0
-    have apt-get || die "Prometheus is missing, and there is no apt-get here. Please install it, with promtool"
-    step "fetching prometheus"
-    # What apt_install does first is to bring apt's lists up to date.
-    download_prometheus "$home.new" || { apt_install curl && download_prometheus "$home.new"; } ||
-        die "Prometheus could not be fetched"
-    rm -rf "$home"
-    mv "$home.new" "$home"
-}
-
-# download_prometheus DIR
-download_prometheus() {
-    rm -rf "$1"
-    mkdir -p "$1"
-    (cd "$1" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download prometheus && dpkg-deb -x prometheus_*.deb . &&
-        rm prometheus_*.deb)
+    unpack_package prometheus usr/bin/promtool
+    prometheus="$home/prometheus" promtool="$home/promtool"
 }
 
 # All that needs no running system.
