@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// Between two lines about the same outage.
 const OUTAGE_LOG_EVERY: Duration = Duration::from_secs(1);
 
-/// Lets one log line through per [`OUTAGE_LOG_EVERY`] and counts the others.
+/// Lets one log line through a second and counts the others.
 #[derive(Debug, Default)]
 pub struct Throttle(Mutex<(Option<Instant>, u64)>);
 
