@@ -1,5 +1,7 @@
 //! A private PostgreSQL, for tests that kill it.
 
+mod standby;
+
 use std::{
     env, fs,
     ops::{Deref, DerefMut},
@@ -57,6 +59,18 @@ impl Server {
     }
 
     async fn start_cluster(place: Arc<Place>) -> Self {
+        Self::launch(place, |server| {
+            let mut init = server.command("initdb");
+            init.args(["--no-sync", "--auth=trust", "--username=postgres", "--wal-segsize=1"])
+                .args(["--locale=C", "--encoding=UTF8", "--pgdata"])
+                .arg(server.cluster());
+            init
+        })
+        .await
+    }
+
+    /// Starts one on a port that is free, with the cluster that a command makes.
+    async fn launch(place: Arc<Place>, make: impl Fn(&Self) -> Command) -> Self {
         for _ in 0..START_ATTEMPTS_MAX {
             let server = Self {
                 port: Port::take(),
@@ -65,7 +79,7 @@ impl Server {
                 user: User::needed(),
                 process: Mutex::new(None),
             };
-            server.init();
+            server.make(make(&server));
             if server.try_launch().await {
                 return server;
             }
@@ -137,18 +151,12 @@ impl Server {
         self.data.path().join("cluster")
     }
 
-    fn init(&self) {
+    fn make(&self, mut command: Command) {
         if let Some(User { uid, gid }) = self.user {
             chown(self.data.path(), Some(uid), Some(gid)).unwrap();
         }
-        let output = self
-            .command("initdb")
-            .args(["--no-sync", "--auth=trust", "--username=postgres", "--wal-segsize=1"])
-            .args(["--locale=C", "--encoding=UTF8", "--pgdata"])
-            .arg(self.cluster())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// False where it ends instead of answering, as it does when the port is taken.

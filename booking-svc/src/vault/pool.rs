@@ -1,6 +1,9 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -9,7 +12,8 @@ use bb8_postgres::{
     bb8::{self, ErrorSink, ManageConnection, PooledConnection, RunError},
     tokio_postgres::{
         Client, Config, IsolationLevel, NoTls, Row, SimpleQueryMessage, Statement, Transaction,
-        config::TargetSessionAttrs, types::ToSql,
+        config::{Host, TargetSessionAttrs},
+        types::ToSql,
     },
 };
 use opentelemetry::metrics::Meter;
@@ -20,6 +24,8 @@ use super::{Error, Options, sql};
 
 /// Connecting, logging in and the checks of a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Hosts that a URL may name.
+const HOSTS_MAX: usize = 8;
 /// After this a connection whose peer has vanished is closed by the kernel.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 /// One line a second is enough to say that a server is down.
@@ -36,7 +42,10 @@ pub(super) type Params<'a> = [&'a (dyn ToSql + Sync)];
 
 /// Opens connections that are set up, and safe to trust with a booking.
 pub(super) struct Manager {
-    inner: PostgresConnectionManager<NoTls>,
+    /// One for each host that the URL names; at most one of them takes writes.
+    servers: Vec<PostgresConnectionManager<NoTls>>,
+    /// The place of the one that took writes last: it is asked first.
+    writable: AtomicUsize,
     setup: String,
     allow_unsafe_durability: bool,
 }
@@ -54,11 +63,13 @@ impl Manager {
     pub(super) fn new(options: &Options, patience: Duration) -> Result<Self, Error> {
         let mut config = config(&options.url)?;
         config.application_name("booking-svc");
+        let servers = each_host(&config)?.into_iter().map(|host| PostgresConnectionManager::new(host, NoTls));
         // The server gives up first: its locks are gone when the client asks again. What it can not bound (a COMMIT, a
         // stopped server) the client does.
         let limit_ms = (patience * 4 / 5).as_millis().max(1);
         Ok(Self {
-            inner: PostgresConnectionManager::new(config, NoTls),
+            servers: servers.collect(),
+            writable: AtomicUsize::new(0),
             setup: sql::setup(limit_ms),
             allow_unsafe_durability: options.allow_unsafe_durability,
         })
@@ -70,8 +81,8 @@ impl Manager {
         pool.test_on_check_out(true).error_sink(Box::new(Log::default())).build(self).await
     }
 
-    async fn open(&self) -> Result<Connection, Error> {
-        let client = self.inner.connect().await?;
+    async fn open(&self, server: &PostgresConnectionManager<NoTls>) -> Result<Connection, Error> {
+        let client = server.connect().await?;
         let answers = client.simple_query(&self.setup).await?;
         let unsafe_settings = answers.iter().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
@@ -102,20 +113,64 @@ impl Pool {
 /// Reads a URL, and adds what a connection needs to notice that its server is gone or only a standby.
 pub(super) fn config(url: &str) -> Result<Config, Error> {
     let mut config: Config = url.parse().map_err(|error| Error::Url(format!("{error}")))?;
+    patient(&mut config);
+    Ok(config)
+}
+
+fn patient(config: &mut Config) {
     config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(TCP_TIMEOUT).keepalives_idle(TCP_TIMEOUT);
     config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-    Ok(config)
+}
+
+/// The same for each of its hosts alone: who asks them in turn can bound the time of each, its answer included.
+fn each_host(config: &Config) -> Result<Vec<Config>, Error> {
+    let (hosts, ports) = (config.get_hosts(), config.get_ports());
+    if hosts.len() > HOSTS_MAX {
+        return Err(Error::Url(format!("it names more than {HOSTS_MAX} hosts")));
+    }
+    let alone = |(at, host): (usize, &Host)| {
+        let mut alone = Config::new();
+        match host {
+            Host::Tcp(name) => alone.host(name),
+            Host::Unix(path) => alone.host_path(path),
+        };
+        // One port is that of all hosts.
+        if let Some(port) = ports.get(at).or_else(|| ports.first()) {
+            alone.port(*port);
+        }
+        config.get_user().map(|user| alone.user(user));
+        config.get_password().map(|password| alone.password(password));
+        config.get_dbname().map(|name| alone.dbname(name));
+        config.get_options().map(|options| alone.options(options));
+        config.get_application_name().map(|name| alone.application_name(name));
+        alone.ssl_mode(config.get_ssl_mode());
+        patient(&mut alone);
+        alone
+    };
+    Ok(hosts.iter().enumerate().map(alone).collect())
 }
 
 impl ManageConnection for Manager {
     type Connection = Connection;
     type Error = Error;
 
+    /// To the host that takes writes. One that hangs or is gone costs its time, and then the next is asked.
     async fn connect(&self) -> Result<Connection, Error> {
-        match timeout(CONNECT_TIMEOUT, self.open()).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::Unavailable(format!("no connection within {CONNECT_TIMEOUT:?}"))),
+        let first = self.writable.load(Ordering::Relaxed);
+        let mut last = Error::Unavailable("the URL names no host".into());
+        for turn in 0..self.servers.len() {
+            let at = (first + turn) % self.servers.len();
+            last = match timeout(CONNECT_TIMEOUT, self.open(&self.servers[at])).await {
+                Ok(Ok(connection)) => {
+                    self.writable.store(at, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Ok(Err(error)) if error.is_permanent() => return Err(error),
+                Ok(Err(error)) => error,
+                Err(_) => Error::Unavailable(format!("no connection within {CONNECT_TIMEOUT:?}")),
+            };
         }
+        Err(last)
     }
 
     /// Costs no round trip: a connection that the server has closed while it was idle is known to be closed.

@@ -8,6 +8,7 @@ mod bad_input;
 mod board_refusals;
 mod errors;
 mod events;
+mod failover;
 mod first;
 mod gate;
 mod held_commit;
