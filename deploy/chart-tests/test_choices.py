@@ -120,7 +120,7 @@ def test_stores_are_open_to_the_service_only():
 
 def test_the_way_to_what_is_outside_is_open():
     policy = one(
-        render("service-only", "networkPolicy.enabled=true", "traces.otlpEndpoint=http://collector"),
+        render("service-only", "networkPolicy.enabled=true", "traces.otlpEndpoint=http://collector:4317"),
         "NetworkPolicy",
         "tickets-ticketengine-booking-svc",
     )

@@ -32,13 +32,16 @@ def discovery(objects):
 
 
 class Cluster(http.server.BaseHTTPRequestHandler):
-    answers, secrets = {}, {}
+    answers, secrets, deployments = {}, {}, {}
 
     def do_GET(self):  # pylint: disable=invalid-name
         path = self.path.partition("?")[0]
         folder, _, name = path.rpartition("/")
-        secret = self.secrets.get(name) if folder == "/api/v1/namespaces/sale/secrets" else None
-        answer = self.answers.get(path) or secret
+        kept = {
+            "/api/v1/namespaces/sale/secrets": self.secrets,
+            "/apis/apps/v1/namespaces/sale/deployments": self.deployments,
+        }
+        answer = self.answers.get(path) or kept.get(folder, {}).get(name)
         self.send_response(200 if answer else 404)
         self.send_header("content-type", "application/json")
         self.end_headers()
@@ -70,24 +73,40 @@ def cluster(tmp_path):
     server.server_close()
 
 
+def upgrade(cluster, kind, *sets):
+    """The objects of a kind that an upgrade makes."""
+    command = ["helm", "template", "tickets", CHART, "--namespace", "sale", "--values", HERE / "values/demo.yaml"]
+    command += ["--dry-run=server", "--kubeconfig", cluster, "--is-upgrade", "--disable-openapi-validation"]
+    command += [f"--set={each}" for each in sets]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    made = [each for each in yaml.safe_load_all(done.stdout) if each]
+    return {each["metadata"]["name"]: each for each in of_kind(made, kind)}
+
+
+def test_autoscaling_that_is_switched_on_begins_with_what_there_is(cluster):
+    scaled = ["bookingSvc.autoscaling.enabled=true", "wsGateway.autoscaling.enabled=true"]
+    objects = render("demo", *scaled)
+    before = {each["metadata"]["name"]: each for each in of_kind(objects, "Deployment")}
+    for deployment in before.values():
+        deployment["spec"]["replicas"] = 7
+    Cluster.answers, Cluster.secrets, Cluster.deployments = discovery(objects), {}, before
+    after = upgrade(cluster, "Deployment", *scaled)
+    assert {name: each["spec"]["replicas"] for name, each in after.items()} == dict.fromkeys(before, 7)
+    Cluster.deployments = {}
+    assert all("replicas" not in each["spec"] for each in upgrade(cluster, "Deployment", *scaled).values())
+
+
 def test_passwords_are_kept_at_an_upgrade(cluster):
     objects = render("demo")
     before = {each["metadata"]["name"]: each for each in of_kind(objects, "Secret")}
     assert len(before) == 4
-    command = ["helm", "template", "tickets", CHART, "--namespace", "sale", "--values", HERE / "values/demo.yaml"]
-    command += ["--dry-run=server", "--kubeconfig", cluster, "--is-upgrade", "--disable-openapi-validation"]
-
-    def upgrade():
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        made = [each for each in yaml.safe_load_all(done.stdout) if each]
-        return {each["metadata"]["name"]: each for each in of_kind(made, "Secret")}
 
     Cluster.answers, Cluster.secrets = discovery(objects), before
-    after = upgrade()
+    after = upgrade(cluster, "Secret")
     assert {name: each["data"] for name, each in after.items()} == {name: each["data"] for name, each in before.items()}
     Cluster.secrets = {}
-    fresh = upgrade()
+    fresh = upgrade(cluster, "Secret")
     passwords = [value for each in (before, fresh) for secret in each.values() for value in secret["data"].values()]
     assert len(set(passwords)) == len(passwords), "a password is used twice"
     assert all(len(base64.b64decode(value)) >= 48 for value in passwords)

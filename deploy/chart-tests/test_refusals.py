@@ -14,6 +14,7 @@ from conftest import CHART, refusal
         (["auth.issuer="], "auth.issuer is not set"),
         (["auth.audience="], "auth.audience is not set"),
         (["auth.jwks.existingSecret="], "who may sign access tokens"),
+        (["redis.maxmemory=700mb"], "redis.maxmemory is above 60 %"),
         (["redis.enabled=false"], "redis.existingSecret must name a Secret"),
         (["postgresql.enabled=false"], "postgresql.existingSecret must name a Secret"),
         (["postgresql.serviceRole="], "postgresql.serviceRole is not set"),
@@ -54,6 +55,8 @@ def test_values_that_do_not_fit_together(sets, reason):
         "postgresql.image.digest=sha256:1",
         "log.format=xml",
         "traces.ratio=2",
+        "traces.otlpEndpoint=https://collector:4317",
+        "traces.otlpEndpoint=http://collector",
         "networkPolicy.stores.form={}",
     ],
 )

@@ -10,8 +10,8 @@ cmd_image() {
     version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' "$root/Cargo.toml")
     revision=$(git -C "$root" rev-parse HEAD 2>/dev/null) || revision=
     for program in booking-svc ws-gateway; do
-        step "building the image ticketengine/$program:$version by ${engine[0]}"
-        "${engine[@]}" --file "$root/deploy/Dockerfile" --target "$program" --tag "ticketengine/$program:$version" \
+        step "building the image localhost/ticketengine/$program:$version by ${engine[0]}"
+        "${engine[@]}" --file "$root/deploy/Dockerfile" --target "$program" --tag "localhost/ticketengine/$program:$version" \
             --build-arg TE_BUILD_REVISION="$revision" "$@" "$root" || die "the build failed"
     done
 }

@@ -62,9 +62,9 @@ failed_rules() {
 
 prometheus_url=
 
-# start_prometheus GATEWAY: scrapes it and the replicas once a second.
+# start_prometheus GATEWAY: scrapes it and the replicas once a second, with the labels that Prometheus's operator gives.
 start_prometheus() {
-    local port services=${TE_DEV_METRICS//http:\/\//}
+    local port services=${TE_DEV_METRICS//http:\/\//} operator='pod: pod, container: container, endpoint: metrics'
     pick_port 19090 && port=$REPLY
     prometheus_url="http://127.0.0.1:$port"
     rm -rf "$state/prometheus"
@@ -74,9 +74,9 @@ global: { scrape_interval: 1s, evaluation_interval: 1s }
 rule_files: ["$root/helm/rules/*.yaml"]
 scrape_configs:
   - job_name: booking-svc
-    static_configs: [{ targets: [${services//\/metrics/}], labels: { namespace: dev } }]
+    static_configs: [{ targets: [${services//\/metrics/}], labels: { namespace: dev, service: te-booking-svc-headless, $operator } }]
   - job_name: ws-gateway
-    static_configs: [{ targets: ["$1"], labels: { namespace: dev } }]
+    static_configs: [{ targets: ["$1"], labels: { namespace: dev, service: te-ws-gateway, $operator } }]
 CONF
     start_child prometheus "$prometheus" --config.file="$state/prometheus/prometheus.yml" --log.level=warn \
         --storage.tsdb.path="$state/prometheus/data" --web.listen-address="127.0.0.1:$port"

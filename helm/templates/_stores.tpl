@@ -42,3 +42,12 @@ volumeClaimTemplates:
         requests: {storage: {{ .size }}}
 {{- end -}}
 {{- end -}}
+
+{{/* What `512mb` of Redis, or `1Gi` of Kubernetes, is in MiB. */}}
+{{- define "ticketengine.mebibytes" -}}
+{{- $text := toString . -}}
+{{- $number := regexFind "^[0-9]+" $text | int64 -}}
+{{- $unit := regexFind "[A-Za-z]*$" $text | lower -}}
+{{- $in := dict "kb" 1024 "ki" 1024 "mb" 1048576 "mi" 1048576 "m" 1000000 "gb" 1073741824 "gi" 1073741824 "g" 1000000000 "" 1 -}}
+{{- div (mul $number (get $in $unit | default 1)) 1048576 -}}
+{{- end -}}

@@ -75,7 +75,8 @@ impl Metrics {
     fn tell_build(&self) {
         let Service { name, version } = self.service;
         let build = [
-            KeyValue::new("service", name),
+            // Not "service": on Kubernetes Prometheus writes a name of its own there.
+            KeyValue::new("program", name),
             KeyValue::new("version", version),
             KeyValue::new("revision", REVISION),
         ];
@@ -179,7 +180,7 @@ mod tests {
         metrics.meter().f64_histogram("rpc.server.call.duration").with_unit("s").build().record(0.0004, &[]);
         let text = TextEncoder::new().encode_to_string(&metrics.registry.gather()).unwrap();
         let build = format!(
-            "ticketengine_build_info{{revision=\"{REVISION}\",service=\"tester\",version=\"1.2.3\"}} 1"
+            "ticketengine_build_info{{program=\"tester\",revision=\"{REVISION}\",version=\"1.2.3\"}} 1"
         );
         for line in [
             "rpc_server_call_duration_seconds_bucket{le=\"0.0005\"} 1",

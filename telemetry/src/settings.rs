@@ -92,8 +92,10 @@ impl TryFrom<ReportArgs> for Settings {
         let exporting = match &*args.otlp_endpoint {
             "" => None,
             endpoint => {
+                let uri =
+                    Endpoint::from_shared(endpoint.to_owned()).ok().map(|endpoint| endpoint.uri().clone());
                 let is_plain =
-                    endpoint.starts_with("http://") && Endpoint::from_shared(endpoint.to_owned()).is_ok();
+                    uri.is_some_and(|uri| uri.scheme_str() == Some("http") && uri.port().is_some());
                 let problem = "must be a URL such as http://collector:4317; without TLS";
                 is_plain
                     .then_some(())

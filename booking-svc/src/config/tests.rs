@@ -53,7 +53,7 @@ fn the_defaults_are_the_limits() {
 
 #[test]
 fn a_wrong_setting_is_named() {
-    let table: [(&[(&str, &str)], &str); 24] = [
+    let table: [(&[(&str, &str)], &str); 25] = [
         (&[("--redis-url", "")], "TE_REDIS_URL is not set"),
         (&[("--redis-url", "http://x")], "TE_REDIS_URL must begin with redis://"),
         (&[("--database-url", "")], "TE_DATABASE_URL is not set"),
@@ -75,6 +75,7 @@ fn a_wrong_setting_is_named() {
         (&[("--log", "booking_svc=loud")], "TE_LOG"),
         (&[("--trace-ratio", "1.1")], "TE_TRACE_RATIO must be between 0 and 1"),
         (&[("--otlp-endpoint", "collector:4317")], "TE_OTLP_ENDPOINT must be a URL"),
+        (&[("--otlp-endpoint", "http://collector")], "TE_OTLP_ENDPOINT must be a URL"),
         (&[("--tls-cert", "/nowhere/cert.pem")], "TE_TLS_KEY must be set together with TE_TLS_CERT"),
         (&[("--tls-client-ca", "/nowhere/ca.pem")], "TE_TLS_CERT must be set for TLS"),
         (

@@ -17,11 +17,17 @@ use bb8_redis::{
 
 use opentelemetry::metrics::Meter;
 use telemetry::stores::PoolWaits;
+use tokio::time::{Instant, sleep};
 
 use super::{
     Error, Options,
     script::{Call, Reply},
 };
+
+/// How long a start waits for Redis.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// Between two attempts of it.
+const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// Connections that are shared: each call borrows one, and its command is pipelined with those of others.
 #[derive(Clone)]
@@ -49,7 +55,7 @@ impl Pool {
                 .map_err(|e| Error::Misconfigured(e.to_string()))?,
         };
         let client = Client::open(info).map_err(|e| Error::Misconfigured(e.to_string()))?;
-        Connection::open(client.get_multiplexed_async_connection().await?).await?.warn_without_aof().await;
+        first(&client).await?.warn_without_aof().await;
         let pool = bb8::Pool::builder()
             .max_size(options.connections)
             .min_idle(options.connections)
@@ -179,6 +185,21 @@ fn incarnation(info: &str) -> Result<String, Error> {
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+/// The first connection, from a Redis that may be about to start.
+async fn first(client: &Client) -> Result<Connection, Error> {
+    let give_up = Instant::now() + CONNECT_PATIENCE;
+    loop {
+        let opened = async { Connection::open(client.get_multiplexed_async_connection().await?).await };
+        match opened.await {
+            Err(Error::Unavailable(error)) if Instant::now() < give_up => {
+                tracing::info!(error, "waiting for redis");
+            }
+            opened => return opened,
+        }
+        sleep(CONNECT_AGAIN_AFTER).await;
+    }
 }
 
 fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {

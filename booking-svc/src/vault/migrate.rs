@@ -29,7 +29,9 @@ pub async fn migrate(url: &str, service_role: Option<&str>) -> Result<Vec<String
 
 async fn apply(client: &mut Client, service_role: Option<&str>) -> Result<Vec<String>, Error> {
     client.batch_execute(sql::MIGRATE_LOCK).await?;
+    // A database that is newer than this program is fine: so a rollback, and a pod of before that starts during a rollout, go on.
     let report = embedded::migrations::runner()
+        .set_abort_missing(false)
         .run_async(client)
         .await
         .map_err(|error| Error::Query(format!("migration: {error}")))?;

@@ -37,7 +37,8 @@ export class Prometheus {
         return (await this.#get("rules")).groups.flatMap(({ rules }) => rules);
     }
 
-    async firing() {
-        return (await this.#get("alerts")).alerts.filter(({ state }) => state === "firing");
+    /** Those that fire, and those that will if it stays so. */
+    async alerts() {
+        return (await this.#get("alerts")).alerts;
     }
 }

@@ -72,8 +72,8 @@ const OTHERS = {
     targetBlank: false,
 };
 
-/** `service`: whose instances can be chosen. */
-export function dashboard({ uid, title, description, service, rows, refresh = "30s", from = "now-1h" }) {
+/** `program`: whose instances can be chosen. */
+export function dashboard({ uid, title, description, program, rows, refresh = "30s", from = "now-1h" }) {
     const rebuilt = "ticketengine_rebuilds_total";
     return {
         uid,
@@ -91,8 +91,8 @@ export function dashboard({ uid, title, description, service, rows, refresh = "3
             list: [
                 { type: "datasource", name: "datasource", label: "Prometheus", query: "prometheus" },
                 labelVariable("namespace", "Where TicketEngine runs", "ticketengine_build_info", ".*"),
-                ...(service
-                    ? [labelVariable("instance", `Replicas of ${service}`, `ticketengine_build_info{service="${service}", ${NAMESPACE}}`)]
+                ...(program
+                    ? [labelVariable("instance", `Replicas of ${program}`, `ticketengine_build_info{program="${program}", ${NAMESPACE}}`)]
                     : []),
             ],
         },

@@ -17,7 +17,7 @@ export default dashboard({
     uid: "ticketengine-gateway",
     title: "TicketEngine / Gateway",
     description: "ws-gateway: its sockets, what they are sent, HTTP, the way to booking-svc, its processes.",
-    service: "ws-gateway",
+    program: "ws-gateway",
     rows: [
         row(
             "At a glance",

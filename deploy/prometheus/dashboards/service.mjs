@@ -19,7 +19,7 @@ export default dashboard({
     uid: "ticketengine-service",
     title: "TicketEngine / Service",
     description: "booking-svc: its calls, its two stores, what it does in the background, its processes.",
-    service: "booking-svc",
+    program: "booking-svc",
     rows: [
         row(
             "At a glance",
@@ -132,7 +132,7 @@ export default dashboard({
             graph("Up for", "Since the start of the process.", "s", [
                 ["{{instance}}", `time() - process_start_time_seconds{${INSTANCE}}`],
             ], { width: 16 }),
-            table("Versions", "What runs.", "replicas", `count by (service, version, revision) (ticketengine_build_info{${NAMESPACE}})`),
+            table("Versions", "What runs.", "replicas", `count by (program, version, revision) (ticketengine_build_info{${NAMESPACE}})`),
         ),
     ],
 });

@@ -63,7 +63,7 @@ async fn a_sale_is_counted_from_the_socket_to_the_vault() {
         ("ticketengine_commit_decisions_sum", &[], 2.0),
         ("db_client_operation_duration_seconds_count", &["db_operation_name=\"decide\""], 2.0),
         ("db_client_connection_max", &["pool_name=\"redis\""], 8.0),
-        ("ticketengine_build_info", &["service=\"booking-svc\""], 2.0),
+        ("ticketengine_build_info", &["program=\"booking-svc\""], 2.0),
     ] {
         assert_eq!(total(services, metric, labels).await, expected, "{metric} {labels:?}");
     }
