@@ -3,7 +3,7 @@
 : "${root:?}" "${state:?}" "${target:?}"
 
 # How long a stream has to live, in seconds: longer than any of nginx's own timeouts.
-watch_s=125
+stream_length=125
 # Calls over one connection: more than nginx lets one have by itself.
 burst_calls=1500
 # The most that one call can name.
@@ -12,8 +12,8 @@ wide_seats=50
 try_nginx() {
     local watched watching
     load_hall
-    step "a stream for $watch_s s, meanwhile:"
-    start_check check-watch watch 17500 "$watch_s"
+    step "a stream for $stream_length s, meanwhile:"
+    start_check check-watch watch 17500 "$stream_length"
     watching=$!
     wait_for 10 find_watched || die "no replica has a watcher"
     watched=$REPLY
