@@ -61,7 +61,6 @@ impl Engine {
         });
     }
 
-    /// Runs `pass` again and again until the replica stops. Jitter keeps replicas apart.
     fn start_sweeper(&self, meter: &Meter) {
         let every = self.0.options.sweep_every;
         let (agenda, swept) = (Agenda::new(every.unwrap_or_default()), Swept::start(meter));
@@ -76,6 +75,7 @@ impl Engine {
         });
     }
 
+    /// Runs `pass` again and again until the replica stops. Jitter keeps replicas apart.
     fn every<F: Future<Output = ()> + Send>(
         &self,
         name: &'static str,

@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -124,30 +125,34 @@ fn patient(config: &mut Config) {
 
 /// The same for each of its hosts alone: who asks them in turn can bound the time of each, its answer included.
 fn each_host(config: &Config) -> Result<Vec<Config>, Error> {
-    let (hosts, ports) = (config.get_hosts(), config.get_ports());
-    if hosts.len() > HOSTS_MAX {
-        return Err(Error::Url(format!("it names more than {HOSTS_MAX} hosts")));
-    }
-    let alone = |(at, host): (usize, &Host)| {
-        let mut alone = Config::new();
-        match host {
-            Host::Tcp(name) => alone.host(name),
-            Host::Unix(path) => alone.host_path(path),
-        };
-        // One port is that of all hosts.
-        if let Some(port) = ports.get(at).or_else(|| ports.first()) {
-            alone.port(*port);
+    let (names, addresses) = (config.get_hosts(), config.get_hostaddrs());
+    match names.len().max(addresses.len()) {
+        0 => Err(Error::Url("it names no host".into())),
+        count @ 1..=HOSTS_MAX => {
+            Ok((0..count).map(|at| alone(config, names.get(at), addresses.get(at).copied(), at)).collect())
         }
-        config.get_user().map(|user| alone.user(user));
-        config.get_password().map(|password| alone.password(password));
-        config.get_dbname().map(|name| alone.dbname(name));
-        config.get_options().map(|options| alone.options(options));
-        config.get_application_name().map(|name| alone.application_name(name));
-        alone.ssl_mode(config.get_ssl_mode());
-        patient(&mut alone);
-        alone
-    };
-    Ok(hosts.iter().enumerate().map(alone).collect())
+        _ => Err(Error::Url(format!("it names more than {HOSTS_MAX} hosts"))),
+    }
+}
+
+fn alone(config: &Config, name: Option<&Host>, address: Option<IpAddr>, at: usize) -> Config {
+    let mut alone = Config::new();
+    name.map(|name| match name {
+        Host::Tcp(name) => alone.host(name),
+        Host::Unix(path) => alone.host_path(path),
+    });
+    address.map(|address| alone.hostaddr(address));
+    // One port is that of all hosts.
+    let ports = config.get_ports();
+    ports.get(at).or_else(|| ports.first()).map(|port| alone.port(*port));
+    config.get_user().map(|user| alone.user(user));
+    config.get_password().map(|password| alone.password(password));
+    config.get_dbname().map(|name| alone.dbname(name));
+    config.get_options().map(|options| alone.options(options));
+    config.get_application_name().map(|name| alone.application_name(name));
+    alone.ssl_mode(config.get_ssl_mode()).channel_binding(config.get_channel_binding());
+    patient(&mut alone);
+    alone
 }
 
 impl ManageConnection for Manager {
@@ -239,5 +244,31 @@ impl ErrorSink<Error> for Log {
 
     fn boxed_clone(&self) -> Box<dyn ErrorSink<Error>> {
         Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_host_has_its_port_and_what_all_have() {
+        let hosts = |url: &str| {
+            let found = each_host(&config(url).unwrap());
+            found.map(|found| {
+                found.iter().map(|one| (one.get_hosts().len(), one.get_ports().to_vec())).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(hosts("postgres://a:1,b:2/te").unwrap(), [(1, vec![1]), (1, vec![2])]);
+        assert_eq!(hosts("host=a,b port=7 dbname=te").unwrap(), [(1, vec![7]), (1, vec![7])]);
+        assert_eq!(hosts("hostaddr=127.0.0.1 port=7 user=te").unwrap(), [(0, vec![7])]);
+        assert!(hosts("postgres:///te").is_err() && hosts(&format!("host={}", ["a"; 9].join(","))).is_err());
+        let all = config("postgres://ann:secret@a,b/te?options=-cx%3D1&channel_binding=require").unwrap();
+        for one in each_host(&all).unwrap() {
+            assert_eq!((one.get_user(), one.get_password()), (Some("ann"), Some(&b"secret"[..])));
+            assert_eq!((one.get_dbname(), one.get_options()), (Some("te"), Some("-cx=1")));
+            assert_eq!(one.get_channel_binding(), all.get_channel_binding());
+            assert_eq!(one.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        }
     }
 }
