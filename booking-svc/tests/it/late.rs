@@ -167,7 +167,10 @@ async fn a_reconciler_that_wakes_late_rebuilds_nothing() {
     .await;
     let (decided, found) = (Stall::at(Step::ConfirmDecided), Stall::at(Step::DriftFound));
     let slow = scene.slow(false, [&decided]).await;
-    let reconciler = Replica::start(scene.world.settings().with_hook(found.hook())).await;
+    // Nobody sweeps: past the window of the Confirm a sweeper would settle it before the reconciler has looked twice.
+    let mut settings = scene.world.settings().with_hook(found.hook());
+    settings.engine.sweep_every = None;
+    let reconciler = Replica::start(settings).await;
     let anns = scene.quick.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
     slow.confirm(&anns, "ann-pays").await.unwrap_err();
     found.reached().await;
