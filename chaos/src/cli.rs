@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     faults::Kind,
     mutant::{self, Mutant},
-    system::Build,
+    system::{Build, Mode},
 };
 
 /// Breaks TicketEngine on purpose, and checks that no promise breaks with it.
@@ -35,6 +35,8 @@ pub(crate) enum Command {
         seed: u64,
         #[arg(long, default_value_t = 0)]
         round: u64,
+        #[arg(long, value_enum, default_value_t)]
+        mode: Mode,
     },
 }
 
@@ -59,6 +61,9 @@ pub(crate) struct Run {
     /// How long new rounds begin.
     #[arg(long, default_value_t = 5)]
     pub(crate) minutes: u64,
+    /// What the stores are.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) mode: Mode,
     /// Gives the faults and what customers want; a new one each time where it is not given.
     #[arg(long)]
     pub(crate) seed: Option<u64>,

@@ -51,8 +51,8 @@ async fn execute(command: cli::Command) -> bool {
         cli::Command::Run(run) => run::run(&run).await,
         cli::Command::Teeth(teeth) => teeth::run(&teeth).await,
         cli::Command::Check { history } => run::check_file(&history),
-        cli::Command::Schedule { seed, round } => {
-            let faults = faults::schedule::of_round(seed, round, faults::Kind::ALL);
+        cli::Command::Schedule { seed, round, mode } => {
+            let faults = faults::schedule::of_round(seed, round, &mode.kinds());
             println!("{}", faults::schedule::describe(&faults));
             true
         }

@@ -27,7 +27,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Of a run with these kinds of faults.
+    pub(crate) fn new(seed: u64, kinds: &[Kind]) -> Self {
         Self {
             seed,
             rounds: 0,
@@ -35,7 +36,7 @@ impl Report {
             calls: BTreeMap::new(),
             acts: 0,
             sights: 0,
-            faults: Kind::ALL.iter().map(|kind| (kind.name().to_owned(), 0)).collect(),
+            faults: kinds.iter().map(|kind| (kind.name().to_owned(), 0)).collect(),
             looked_at: BTreeMap::new(),
             violations: BTreeMap::new(),
             served: BTreeMap::new(),

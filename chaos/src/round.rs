@@ -47,7 +47,7 @@ pub(crate) struct Plan {
 /// Runs a round and writes down what was seen of it.
 pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
     open_event(system, &plan.name).await;
-    let siege = Field::begin(&system.postgres, &plan.name).await;
+    let siege = Field::begin(&system.vault, &plan.name).await;
     let first = gate_clock(system, clock).await;
     let round = Round::new(plan.name.clone(), clock);
     let watchers_round = Round::new(plan.name.clone(), clock);

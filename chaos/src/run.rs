@@ -19,7 +19,7 @@ use crate::{
     history::History,
     report::Report,
     round::{self, Plan},
-    system::{Build, System, clock::Clock},
+    system::{Build, Mode, System, clock::Clock},
 };
 
 /// Then stores and processes are made anew: their data shall not grow for an hour.
@@ -31,11 +31,11 @@ const SHOWN_MAX: usize = 12;
 pub(crate) async fn run(options: &Run) -> bool {
     let seed = options.seed.unwrap_or_else(|| rand::rng().random_range(1..1_000_000));
     let build = options.programs.build(options.mutant);
-    let kinds = if options.only.is_empty() { Kind::ALL.to_vec() } else { options.only.clone() };
-    let rounds = Rounds { seed, kinds, build, out: &options.programs.out };
+    let kinds = if options.only.is_empty() { options.mode.kinds() } else { options.only.clone() };
+    let mut report = Report::new(seed, &kinds);
+    let rounds = Rounds { seed, mode: options.mode, kinds, build, out: &options.programs.out };
     println!("seed {seed}: the same faults come again with --seed {seed}");
     let (began, limit) = (Instant::now(), Duration::from_secs(options.minutes * 60));
-    let mut report = Report::new(seed);
     let mut era: Option<(System, Clock)> = None;
     for number in options.round.. {
         let done = number - options.round;
@@ -61,6 +61,7 @@ pub(crate) async fn run(options: &Run) -> bool {
 /// What all rounds of a run have in common.
 pub(crate) struct Rounds<'a> {
     pub(crate) seed: u64,
+    pub(crate) mode: Mode,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) build: Build,
     pub(crate) out: &'a Path,
@@ -69,7 +70,7 @@ pub(crate) struct Rounds<'a> {
 impl Rounds<'_> {
     /// A system for some rounds.
     pub(crate) async fn start(&self) -> (System, Clock) {
-        (System::start(&self.build, self.out).await, Clock::start())
+        (System::start(&self.build, self.mode, self.out).await, Clock::start())
     }
 
     /// One round, shown in a line, with its violations below it.

@@ -4,9 +4,9 @@ use rand::Rng;
 
 use crate::{
     cli::Teeth,
-    faults::Kind,
     mutant::{self, Mutant},
     run::Rounds,
+    system::Mode,
 };
 
 /// A mutant that survives so many rounds is not caught.
@@ -52,10 +52,12 @@ async fn accused(
     mutant: Option<&'static Mutant>,
     rounds_max: u64,
 ) -> Option<(String, u64)> {
-    let kinds = mutant.map(|mutant| mutant.kinds).filter(|kinds| !kinds.is_empty()).unwrap_or(Kind::ALL);
+    let mode = Mode::default();
+    let only = mutant.map(|mutant| mutant.kinds).filter(|kinds| !kinds.is_empty());
+    let kinds = only.map_or_else(|| mode.kinds(), <[_]>::to_vec);
     let out = options.programs.out.join(mutant.map_or("all-guards-in", |mutant| mutant.name));
     let build = options.programs.build(mutant);
-    let rounds = Rounds { seed, kinds: kinds.to_vec(), build, out: &out };
+    let rounds = Rounds { seed, mode, kinds, build, out: &out };
     let (system, clock) = rounds.start().await;
     for round in 0..rounds_max {
         let (_, verdict) = rounds.play(&system, clock, round).await;

@@ -168,6 +168,8 @@ impl Server {
                 .arg(self.cluster())
                 .args(["-p", &self.port.number().to_string(), "-c", "listen_addresses=127.0.0.1"])
                 .args(["-c", "unix_socket_directories=", "-c", "shared_buffers=32MB"])
+                // As a standby: how soon it looks for a primary that was away.
+                .args(["-c", "wal_retrieve_retry_interval=200ms"])
                 .stdout(Stdio::null())
                 .stderr(log),
         );

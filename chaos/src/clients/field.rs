@@ -2,16 +2,11 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use testkit::{
-    STORE_LIMIT,
-    postgres::{Server, reach},
-    wait_until,
-    witness::Witness,
-};
+use testkit::{STORE_LIMIT, postgres::reach, wait_until, witness::Witness};
 
 use crate::{
     history::{Act, Siege},
-    system::rest,
+    system::{rest, vault::Vault},
 };
 
 /// Enough for a round: no seat comes back.
@@ -27,26 +22,30 @@ const FILL: &str =
 /// What the sessions share: the event, its epoch as far as anybody knows, and how many acts there were.
 pub(crate) struct Field {
     pub(super) event: String,
-    pub(super) database_url: String,
+    vault: Arc<Vault>,
     pub(super) epoch: AtomicU64,
     pub(super) acts: AtomicU64,
 }
 
 impl Field {
     /// Makes an event in the copy.
-    pub(crate) async fn begin(postgres: &Server, event: &str) -> Arc<Self> {
-        let database_url = url_of(postgres, DATABASE);
-        let vault = reach(&database_url).await;
+    pub(crate) async fn begin(vault: &Arc<Vault>, event: &str) -> Arc<Self> {
+        let copy = reach(&url_of(vault, DATABASE)).await;
         let seats = SEATS as i32;
-        vault.execute(EVENT, &[&event, &seats]).await.unwrap();
-        vault.execute(FILL, &[&event, &seats]).await.unwrap();
+        copy.execute(EVENT, &[&event, &seats]).await.unwrap();
+        copy.execute(FILL, &[&event, &seats]).await.unwrap();
         let (epoch, acts) = (AtomicU64::new(1), AtomicU64::new(0));
-        Arc::new(Self { event: event.into(), database_url, epoch, acts })
+        Arc::new(Self { event: event.into(), vault: Arc::clone(vault), epoch, acts })
+    }
+
+    /// Where the copy is now.
+    pub(super) fn database_url(&self) -> String {
+        url_of(&self.vault, DATABASE)
     }
 
     /// What was done, and what the vault has of it.
     pub(crate) async fn end(&self, acts: Vec<Act>) -> Siege {
-        let witness = Witness { redis_url: String::new(), database_url: self.database_url.clone() };
+        let witness = Witness { redis_url: String::new(), database_url: self.database_url() };
         Siege {
             acts,
             booked_seats: rest::booked_seats(&witness, &self.event).await,
@@ -56,16 +55,16 @@ impl Field {
 }
 
 /// Copies the migrated database, with what a mutant changed in it. No service is connected to it yet.
-pub(crate) async fn make_database(postgres: &Server) {
+pub(crate) async fn make_database(vault: &Vault) {
     let create = format!("CREATE DATABASE {DATABASE} TEMPLATE ticketengine");
-    let admin = reach(&url_of(postgres, "postgres")).await;
+    let admin = reach(&url_of(vault, "postgres")).await;
     // Whoever was connected to the template a moment ago may not be gone yet.
     wait_until("the template is copied", STORE_LIMIT, async || admin.batch_execute(&create).await.is_ok())
         .await;
 }
 
-fn url_of(postgres: &Server, database: &str) -> String {
-    let url = postgres.admin_url();
+fn url_of(vault: &Vault, database: &str) -> String {
+    let url = vault.admin_url();
     let (server, _) = url.rsplit_once('/').expect("a database's URL ends with its name");
     format!("{server}/{database}")
 }

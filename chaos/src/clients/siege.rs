@@ -39,7 +39,7 @@ pub(crate) async fn run(round: Round, field: Arc<Field>, number: u32, seed: u64)
     let mut own = None;
     while !round.done.is_cancelled() {
         let Some(open) = &session else {
-            session = connect(&field.database_url).await;
+            session = connect(&field.database_url()).await;
             round.pause(PAUSE).await;
             continue;
         };

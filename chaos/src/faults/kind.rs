@@ -19,6 +19,8 @@ pub(crate) enum Target {
 pub(crate) enum Place {
     Redis,
     Postgres,
+    /// PostgreSQL where it has a standby.
+    Standby,
     AnyReplica,
     AllReplicas,
     AnyGateway,
@@ -72,7 +74,7 @@ kinds! {
     /// SIGKILL, and started again with what its AOF has.
     RedisRestarted "redis restarted with its AOF" at Redis for 100 to 800 ms;
     /// SIGKILL, and the newest of its AOF is lost: it goes back in time.
-    RedisTruncated "redis restarted, AOF truncated" at Redis for 100 to 800 ms;
+    RedisTruncated "redis restarted with its AOF truncated" at Redis for 100 to 800 ms;
     RedisEmpty "redis restarted empty" at Redis for 0 to 1 ms;
     RedisFlushed "FLUSHALL" at Redis for 0 to 1 ms;
     RedisScriptsFlushed "SCRIPT FLUSH" at Redis for 0 to 1 ms;
@@ -89,6 +91,12 @@ kinds! {
     /// By hand, as after a backup was put back: again and again, under a gate that is warm.
     EpochsRaised "epochs raised by hand" at Postgres for 800 to 2000 ms;
     PostgresDiskFull "postgres' disk full" at Postgres for 1000 to 2500 ms;
+    /// SIGKILL of the primary, and the standby takes over.
+    PostgresFailedOver "postgres failed over" at Standby for 100 to 1500 ms;
+    /// SIGSTOP of the primary, the standby takes over, and the primary of before wakes and lives on for a while.
+    PostgresOldPrimary "postgres' old primary wakes after a failover" at Standby for 300 to 2000 ms;
+    StandbyKilled "postgres' standby killed" at Standby for 500 to 2500 ms;
+    StandbyPaused "postgres' standby paused" at Standby for 500 to 2500 ms;
     RedisCut "network to redis cut" at AnyLinks for 0 to 1500 ms;
     RedisDelayed "network to redis slow" at AnyLinks for 1000 to 4000 ms;
     RedisBlackHole "network to redis a black hole" at AnyLinks for 500 to 3500 ms;

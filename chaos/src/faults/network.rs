@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use testkit::proxy::Proxy;
 use tokio::time::{Instant, sleep};
 
@@ -20,16 +21,20 @@ pub(super) async fn strike(links: &Links, fault: &Planned, event: &str) {
         Kind::RedisDelayed => delay(&links.redis, fault).await,
         Kind::RedisBlackHole => black_hole(&links.redis, lasts).await,
         Kind::RedisReplyCut => cut_replies(&links.redis, lasts, event).await,
-        Kind::PostgresCut => cut(&links.postgres, lasts).await,
-        Kind::PostgresDelayed => delay(&links.postgres, fault).await,
-        Kind::PostgresBlackHole => black_hole(&links.postgres, lasts).await,
-        Kind::PostgresReplyCut => cut_replies(&links.postgres, lasts, event).await,
+        Kind::PostgresCut => all(&links.postgres, |network| cut(network, lasts)).await,
+        Kind::PostgresDelayed => all(&links.postgres, |network| delay(network, fault)).await,
+        Kind::PostgresBlackHole => all(&links.postgres, |network| black_hole(network, lasts)).await,
+        Kind::PostgresReplyCut => all(&links.postgres, |network| cut_replies(network, lasts, event)).await,
         Kind::ClientsCut => cut(&links.clients, lasts).await,
         Kind::ClientsBlackHole => black_hole(&links.clients, lasts).await,
         Kind::ClientsReplyCut => cut_replies(&links.clients, lasts, event).await,
         Kind::GatewaysBlackHole => black_hole(&links.gateways, lasts).await,
         _ => cut(&links.gateways, lasts).await,
     }
+}
+
+async fn all<'a, F: Future<Output = ()>>(networks: &'a [Proxy], strike: impl Fn(&'a Proxy) -> F) {
+    join_all(networks.iter().map(strike)).await;
 }
 
 async fn cut(proxy: &Proxy, lasts: Duration) {

@@ -67,7 +67,7 @@ fn dealt(seed: u64, place: u64, kinds: &[Kind]) -> Kind {
 fn targets(kind: Kind, random: &mut StdRng) -> Vec<Target> {
     match kind.place() {
         Place::Redis => vec![Target::Redis],
-        Place::Postgres => vec![Target::Postgres],
+        Place::Postgres | Place::Standby => vec![Target::Postgres],
         Place::AnyReplica => vec![Target::Replica(random.random_range(0..REPLICAS))],
         Place::AllReplicas => (0..REPLICAS).map(Target::Replica).collect(),
         Place::AnyGateway => vec![Target::Gateway(random.random_range(0..GATEWAYS))],

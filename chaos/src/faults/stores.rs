@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use testkit::{STORE_LIMIT, postgres::connect, wait_until};
+use testkit::postgres::connect;
 use tokio::time::{Instant, sleep};
 
 use super::{Kind, programs::wrong_ms, schedule::Planned};
-use crate::system::System;
+use crate::system::{System, vault::Vault};
 
 /// How long commits are made to wait before PostgreSQL is killed.
 const COMMITS_WAIT: Duration = Duration::from_millis(300);
@@ -50,15 +50,15 @@ pub(super) async fn strike_redis(system: &System, fault: &Planned) -> bool {
 }
 
 pub(super) async fn strike_postgres(system: &System, fault: &Planned, event: &str) -> bool {
-    let postgres = &system.postgres;
+    let (vault, postgres) = (&system.vault, system.vault.primary());
     match fault.kind {
         Kind::PostgresKilledAtCommit => {
-            commits_wait_for(&postgres.admin_url(), "nobody").await;
+            vault.commits_wait_for("nobody").await;
             sleep(COMMITS_WAIT).await;
             postgres.kill().await;
             sleep(fault.lasts).await;
             postgres.restart().await;
-            commits_do_not_wait(&postgres.admin_url()).await;
+            vault.commits_wait_as_usual().await;
         }
         Kind::PostgresKilled => {
             postgres.kill().await;
@@ -71,7 +71,7 @@ pub(super) async fn strike_postgres(system: &System, fault: &Planned, event: &st
             if !system.skew.is_there() {
                 return false;
             }
-            system.postgres_place.set_environment(system.skew.environment(wrong_ms(fault.dice)));
+            vault.set_environment(system.skew.environment(wrong_ms(fault.dice)));
             postgres.restart().await;
         }
         Kind::PostgresDiskFull => {
@@ -86,6 +86,24 @@ pub(super) async fn strike_postgres(system: &System, fault: &Planned, event: &st
                 postgres.restart().await;
             }
         }
+        Kind::PostgresFailedOver | Kind::PostgresOldPrimary => {
+            if vault.standby().is_none() {
+                return false;
+            }
+            fail_over(vault, fault).await;
+        }
+        Kind::StandbyKilled => {
+            let Some(standby) = vault.standby() else { return false };
+            standby.kill().await;
+            sleep(fault.lasts).await;
+            standby.restart().await;
+        }
+        Kind::StandbyPaused => {
+            let Some(standby) = vault.standby() else { return false };
+            standby.pause();
+            sleep(fault.lasts).await;
+            standby.resume();
+        }
         _ => {
             postgres.pause();
             sleep(fault.lasts).await;
@@ -95,6 +113,25 @@ pub(super) async fn strike_postgres(system: &System, fault: &Planned, event: &st
     true
 }
 
+/// All ran before: a standby that lacks acknowledged commits would take over otherwise, as no operator lets it.
+async fn fail_over(vault: &Vault, fault: &Planned) {
+    vault.heal().await;
+    let old = vault.primary();
+    if fault.kind == Kind::PostgresFailedOver {
+        old.kill().await;
+        sleep(fault.lasts).await;
+        vault.fail_over().await;
+    } else {
+        old.pause();
+        sleep(fault.lasts).await;
+        vault.fail_over().await;
+        old.resume();
+        sleep(fault.lasts).await;
+        old.kill().await;
+    }
+    vault.rejoin().await;
+}
+
 async fn raise_epochs(url: &str, event: &str, lasts: Duration) {
     let end = Instant::now() + lasts;
     while Instant::now() < end {
@@ -102,29 +139,5 @@ async fn raise_epochs(url: &str, event: &str, lasts: Duration) {
             let _ = session.query("SELECT vault_raise_epoch($1, 0)", &[&event]).await;
         }
         sleep(RAISE_EVERY).await;
-    }
-}
-
-/// Commits wait for nobody any more. The server runs.
-pub(crate) async fn commits_do_not_wait(url: &str) {
-    wait_until("commits wait for no standby", STORE_LIMIT, async || {
-        commits_wait_for(url, "").await;
-        let Some(session) = connect(url).await else { return false };
-        let shown = session.query_one("SHOW synchronous_standby_names", &[]).await;
-        shown.is_ok_and(|row| row.get::<_, String>(0).is_empty())
-    })
-    .await;
-}
-
-/// Commits wait for a standby of this name; for none where it is empty. Those that wait are on the disk already: who is
-/// killed meanwhile has committed and has told nobody.
-async fn commits_wait_for(url: &str, standby: &str) {
-    let Some(session) = connect(url).await else { return };
-    for statement in [
-        format!("ALTER SYSTEM SET synchronous_standby_names = '{standby}'"),
-        "SELECT pg_reload_conf()".into(),
-    ] {
-        // A statement alone: ALTER SYSTEM can not run in a transaction block.
-        let _ = session.batch_execute(&statement).await;
     }
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod clock;
 pub(crate) mod disk;
+mod mode;
 pub(crate) mod rest;
+pub(crate) mod vault;
 
 use std::{
     fs::{self, Permissions},
@@ -15,7 +17,6 @@ use std::{
 use tempfile::TempDir;
 use testkit::{
     place::Place,
-    postgres::Server,
     program::Program,
     proxy::Proxy,
     redis::Redis,
@@ -25,12 +26,13 @@ use testkit::{
 
 use crate::{
     clients::field,
-    faults::stores::commits_do_not_wait,
     hop::Hop,
     mutant::{Mutant, Stands},
 };
 use clock::Skew;
 use disk::Disk;
+pub(crate) use mode::Mode;
+use vault::Vault;
 
 pub(crate) const REPLICAS: usize = 3;
 pub(crate) const GATEWAYS: usize = 2;
@@ -62,7 +64,8 @@ impl Build {
 /// The networks of one replica.
 pub(crate) struct Links {
     pub(crate) redis: Proxy,
-    pub(crate) postgres: Proxy,
+    /// To each server.
+    pub(crate) postgres: Vec<Proxy>,
     /// Between clients and the replica.
     pub(crate) clients: Proxy,
     /// Between gateways and the replica.
@@ -77,8 +80,7 @@ pub(crate) struct System {
     /// Stands before the second gateway alone, and can lose messages of streams.
     pub(crate) hop: Hop,
     pub(crate) redis: Redis,
-    pub(crate) postgres: Server,
-    pub(crate) postgres_place: Arc<Place>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) redis_disk: Disk,
     pub(crate) postgres_disk: Disk,
     pub(crate) skew: Skew,
@@ -87,7 +89,7 @@ pub(crate) struct System {
 
 impl System {
     /// Starts everything in this folder, and waits until it serves.
-    pub(crate) async fn start(build: &Build, folder: &Path) -> Self {
+    pub(crate) async fn start(build: &Build, mode: Mode, folder: &Path) -> Self {
         fs::create_dir_all(folder).unwrap();
         // PostgreSQL runs as another user.
         let everybody = Permissions::from_mode(0o755);
@@ -97,15 +99,14 @@ impl System {
         let postgres_disk = Disk::make(place.path().join("postgres"), POSTGRES_BYTES);
         let redis_place = Arc::new(Place::new(redis_disk.folder()));
         redis_place.set_environment(skew.environment(GATE_AHEAD_MS));
-        let postgres_place = Arc::new(Place::new(postgres_disk.folder()));
-        let (redis, postgres) =
-            tokio::join!(Redis::start_in(redis_place), Server::start_in(postgres_place.clone()));
+        let (redis, vault) =
+            tokio::join!(Redis::start_in(redis_place), Vault::start(mode, postgres_disk.folder()));
         let mut links = Vec::new();
         let mut replicas = Vec::new();
         for index in 0..REPLICAS {
             let to_redis = Proxy::start(redis.port().address()).await;
-            let to_postgres = Proxy::start(postgres.port().address()).await;
-            let urls = (redis.url_at(&to_redis), postgres.url_at(&to_postgres));
+            let to_postgres = vault.networks().await;
+            let urls = (redis.url_at(&to_redis), vault.url_at(&to_postgres));
             let replica = replica(build, folder, index, urls);
             links.push(Links {
                 clients: Proxy::start(replica.address()).await,
@@ -120,8 +121,8 @@ impl System {
         let targets = [all.join(","), format!("http://{}", hop.address())];
         let gateways: Vec<_> =
             (0..GATEWAYS).map(|index| gateway(build, folder, index, &targets[index])).collect();
-        apply_mutant(build, &postgres).await;
-        field::make_database(&postgres).await;
+        apply_mutant(build, &vault).await;
+        field::make_database(&vault).await;
         replicas.iter().chain(&gateways).for_each(Program::start);
         Self {
             gateways,
@@ -129,8 +130,7 @@ impl System {
             links,
             hop,
             redis,
-            postgres,
-            postgres_place,
+            vault: Arc::new(vault),
             redis_disk,
             postgres_disk,
             skew,
@@ -140,7 +140,7 @@ impl System {
 
     /// Looks into both stores.
     pub(crate) fn witness(&self) -> Witness {
-        Witness { redis_url: self.redis.admin_url(), database_url: self.postgres.admin_url() }
+        Witness { redis_url: self.redis.admin_url(), database_url: self.vault.admin_url() }
     }
 
     /// Makes sure that every fault is undone: networks pass, disks have room, all run. Names the replicas and gateways that had
@@ -150,15 +150,12 @@ impl System {
         self.postgres_disk.relieve();
         self.hop.lose(false);
         for links in &self.links {
-            for proxy in [&links.redis, &links.postgres, &links.clients, &links.gateways] {
+            for proxy in [&links.redis, &links.clients, &links.gateways].into_iter().chain(&links.postgres) {
                 proxy.pass().await;
             }
         }
         // PostgreSQL ends by itself where its disk is full.
-        if !self.postgres.runs() {
-            self.postgres.restart().await;
-        }
-        commits_do_not_wait(&self.postgres.admin_url()).await;
+        self.vault.heal().await;
         if !self.redis.runs() {
             self.redis.restart().await;
         }
@@ -175,10 +172,10 @@ impl System {
 }
 
 /// Takes a guard out of the database, where that is where it stands.
-async fn apply_mutant(build: &Build, postgres: &Server) {
+async fn apply_mutant(build: &Build, vault: &Vault) {
     if let Some(mutant) = build.mutant.filter(|mutant| mutant.stands == Stands::Vault) {
         let sql = fs::read_to_string(mutant.sql_file()).unwrap();
-        postgres.client().await.batch_execute(&sql).await.unwrap();
+        vault.primary().client().await.batch_execute(&sql).await.unwrap();
     }
 }
 
