@@ -15,6 +15,7 @@ cmd_bench() {
     # Ten thousand sockets are as many files, on both sides.
     ulimit -n "$(ulimit -Hn)" 2>/dev/null || warn "the limit of open files stays at $(ulimit -n)"
     start_bench
+    ! wants_modes "$@" || start_modes
     # It takes events away and copies keys: not the service's rights.
     (cd "$root" && exec env PATH="$pg_bin:$PATH" TE_BENCH_OUT="$state/$(date +%Y%m%d-%H%M%S)" \
         TE_REDIS_URL="$TE_DEV_REDIS_URL" TE_DATABASE_URL="$TE_DEV_DATABASE_URL" \
@@ -56,7 +57,9 @@ start_bench() {
 stop_bench() {
     if live_pid loadtest; then kill -s TERM -- "-$REPLY" 2>/dev/null || true; fi
     stop_child loadtest TERM 10
+    stop_modes
     stop_everything
+    remove_modes
     remove_postgres "$state/postgres"
     rm -rf "$state/redis" "$state/secrets"
 }

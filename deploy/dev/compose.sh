@@ -62,7 +62,7 @@ try_compose() {
     password=$(setting postgres POSTGRES_PASSWORD)
     step "starting Redis and PostgreSQL"
     start_compose_redis "$redis_port"
-    start_postgres "$state/postgres" "$postgres_port" "$password"
+    start_postgres postgres "$state/postgres" "$postgres_port" "$password"
     PGHOST=127.0.0.1 PGPORT=$postgres_port PGPASSWORD=$password PATH="$pg_bin:$PATH" \
         OWNER_PASSWORD=$(setting postgres OWNER_PASSWORD) SERVICE_PASSWORD=$(setting postgres SERVICE_PASSWORD) \
         sh "$root/deploy/compose/postgres-roles.sh" || die "the roles could not be made"

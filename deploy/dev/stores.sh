@@ -3,8 +3,10 @@
 # one for the service.
 : "${root:?}"
 
-# start_redis DIR PORT PASSWORD SERVICE_PASSWORD
+# start_redis NAME DIR PORT PASSWORD SERVICE_PASSWORD
 start_redis() {
+    local name=$1
+    shift
     mkdir -p "$1"
     chmod 700 "$1"
     (
@@ -22,8 +24,8 @@ maxmemory-policy noeviction
 CONF
         redis_user te "$4" >>"$1/redis.conf"
     )
-    start_child redis "$redis_server" "$1/redis.conf"
-    await_child redis 60 redis_answers "$2" "$3"
+    start_child "$name" "$redis_server" "$1/redis.conf"
+    await_child "$name" 60 redis_answers "$2" "$3"
 }
 
 # redis_user PREFIX PASSWORD: the line that makes the service's user.
@@ -97,14 +99,14 @@ init_postgres() {
     mv "$fresh" "$data"
 }
 
-# start_postgres DIR PORT PASSWORD [OPTION=VALUE...]
+# start_postgres NAME DIR PORT PASSWORD [OPTION=VALUE...]
 start_postgres() {
-    local port=$2 password=$3 home option options=()
+    local name=$1 port=$3 password=$4 home option options=()
     set_pg_user
-    postgres_home "$1"
+    postgres_home "$2"
     home=$REPLY
     init_postgres "$home" "$password"
-    shift 3
+    shift 4
     for option in port="$port" listen_addresses=127.0.0.1 unix_socket_directories= logging_collector=off "$@"; do
         options+=(-c "$option")
     done
@@ -112,16 +114,16 @@ start_postgres() {
     if is_root; then
         server=(setpriv --reuid="$pg_user" --regid="$(id -g "$pg_user")" --init-groups -- "${server[@]}")
     fi
-    start_child postgres "${server[@]}"
-    await_child postgres 120 postgres_ready "$home/data/postmaster.pid"
+    start_child "$name" "${server[@]}"
+    await_child "$name" 120 postgres_ready "$name" "$home/data/postmaster.pid"
 }
 
-# postgres_ready FILE: our own child says so; somebody else's server on the same port would answer a connection too.
+# postgres_ready NAME FILE: our own child says so; somebody else's server on the same port would answer a connection too.
 postgres_ready() {
     local lines
-    live_pid postgres || return 1
-    mapfile -t lines < <(as_pg_user cat "$1" 2>/dev/null)
-    [[ ${lines[0]:-} == "$REPLY" && ${lines[7]:-} == ready* ]]
+    live_pid "$1" || return 1
+    mapfile -t lines < <(as_pg_user cat "$2" 2>/dev/null)
+    [[ ${lines[0]:-} == "$REPLY" && (${lines[7]:-} == ready* || ${lines[7]:-} == standby*) ]]
 }
 
 # create_database PORT SUPERUSER_PASSWORD SERVICE_PASSWORD: the database, its owner, and the role of booking-svc, once.
@@ -148,8 +150,8 @@ stop_stores() {
 # Both, with the database, at these ports.
 start_stores() {
     step "starting Redis and PostgreSQL"
-    start_redis "$state/redis" "$1" "$redis_password" "$redis_service_password"
-    start_postgres "$state/postgres" "$2" "$postgres_password" max_connections=200
+    start_redis redis "$state/redis" "$1" "$redis_password" "$redis_service_password"
+    start_postgres postgres "$state/postgres" "$2" "$postgres_password" max_connections=200
     create_database "$2" "$postgres_password" "$postgres_service_password" || {
         show_log initdb
         die "PostgreSQL refused. Have the secrets in $state/secrets changed? Remove $state to start afresh"

@@ -28,7 +28,7 @@ start_test_stores() {
     password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
     pick_port 25432 && port=$REPLY
     step "starting PostgreSQL for the tests"
-    start_postgres "$state/test/postgres" "$port" "$password" max_connections=300 shared_buffers=64MB \
+    start_postgres postgres "$state/test/postgres" "$port" "$password" max_connections=300 shared_buffers=64MB \
         max_wal_size=256MB
     export TE_TEST_DATABASE_URL="postgres://postgres:$password@127.0.0.1:$port/postgres"
     export TE_TEST_REDIS_SERVER=$redis_server

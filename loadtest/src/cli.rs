@@ -121,12 +121,37 @@ pub(crate) struct Bench {
     /// The gateway, such as http://127.0.0.1:8080
     #[arg(long, env = "TE_DEV_GATEWAY", value_name = "URL")]
     pub(crate) gateway: Option<String>,
+    /// Systems on other stores, for the scenario `modes`: NAME, the booking-svc, Redis, PostgreSQL, with spaces between; more
+    /// with semicolons.
+    #[arg(long = "mode", env = "TE_BENCH_MODES", hide_env_values = true, value_delimiter = ';', value_parser = mode)]
+    pub(crate) modes: Vec<Mode>,
     /// Who the customers are.
     #[command(flatten)]
     pub(crate) tokens: Tokens,
     /// Where the auditor looks, and where the ceilings are measured.
     #[command(flatten)]
     pub(crate) stores: Stores,
+}
+
+/// A system on other stores.
+#[derive(Clone, Debug)]
+pub(crate) struct Mode {
+    /// In the table.
+    pub(crate) name: String,
+    /// Its booking-svc.
+    pub(crate) target: String,
+    /// Its stores.
+    pub(crate) stores: Stores,
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let [name, target, redis_url, database_url] = fields[..] else {
+        return Err("a mode is: NAME TARGET REDIS_URL DATABASE_URL".into());
+    };
+    let stores =
+        Stores { redis_url: redis_url.into(), database_url: database_url.into(), key_prefix: "te".into() };
+    Ok(Mode { name: name.into(), target: target.into(), stores })
 }
 
 /// What `bench` measures.
@@ -146,12 +171,22 @@ pub(crate) enum Scenario {
     Growth,
     /// The memory of booking-svc.
     Memory,
+    /// What other kinds of stores cost.
+    Modes,
 }
 
 impl Scenario {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Reject, Self::Win, Self::Book, Self::Latency, Self::Fanout, Self::Growth, Self::Memory];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Reject,
+        Self::Win,
+        Self::Book,
+        Self::Latency,
+        Self::Fanout,
+        Self::Growth,
+        Self::Memory,
+        Self::Modes,
+    ];
 
     /// On the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -163,6 +198,7 @@ impl Scenario {
             Self::Fanout => "fanout",
             Self::Growth => "growth",
             Self::Memory => "memory",
+            Self::Modes => "modes",
         }
     }
 }

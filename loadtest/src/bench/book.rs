@@ -113,7 +113,7 @@ async fn measure(lab: &Lab, stock: &mut Stock<'_>, pgbench: &PgBench) -> Result<
         }
         let seats = stock.refill(SLICE_SEATS).await?;
         for booker in crews[best].crew() {
-            booker.reserver.pick(&Pick::Fresh(Arc::clone(&seats)));
+            booker.pick(&Pick::Fresh(Arc::clone(&seats)));
         }
         crews[best].slice(slice).await
     });
@@ -121,7 +121,8 @@ async fn measure(lab: &Lab, stock: &mut Stock<'_>, pgbench: &PgBench) -> Result<
     Ok(Measured { rounds, crews, best, clients, tried })
 }
 
-fn new_crew(lab: &Lab, number: usize, each: usize, seats: &Arc<Dispenser>) -> Contender<Booker> {
+/// Callers who reserve and confirm, so many on each connection. `number` tells crews apart.
+pub(super) fn new_crew(lab: &Lab, number: usize, each: usize, seats: &Arc<Dispenser>) -> Contender<Booker> {
     let first = (number as u64 + 1) * NAMES_EACH;
     let pick = Pick::Fresh(Arc::clone(seats));
     let callers = Reserver::crew(&lab.a.connections, each, &lab.customers, &pick, first);
@@ -137,7 +138,7 @@ fn new_crew(lab: &Lab, number: usize, each: usize, seats: &Arc<Dispenser>) -> Co
 }
 
 /// Reserves and confirms, one booking after the other.
-struct Booker {
+pub(super) struct Booker {
     reserver: Reserver,
     client: BookingServiceClient<Channel>,
     customers: Arc<[Customer]>,
@@ -145,7 +146,13 @@ struct Booker {
 }
 
 impl Booker {
-    fn take_told(&mut self) -> Vec<Told> {
+    /// From now on asks for these seats.
+    pub(super) fn pick(&mut self, pick: &Pick) {
+        self.reserver.pick(pick);
+    }
+
+    /// What it was told since it was asked last.
+    pub(super) fn take_told(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.told)
     }
 }

@@ -64,7 +64,7 @@ pub(crate) struct Lab {
     /// A connection of the bench itself to Redis.
     pub(crate) redis: MultiplexedConnection,
     /// For those who look.
-    pub(crate) progress: Progress,
+    pub(crate) progress: Arc<Progress>,
     /// Begins the names of this run's events and customers.
     run: String,
     events: AtomicU64,
@@ -72,7 +72,7 @@ pub(crate) struct Lab {
 
 impl Lab {
     /// Connects to everything.
-    pub(crate) async fn open(options: &Bench, scenarios: usize) -> Result<Self, Error> {
+    pub(crate) async fn open(options: &Bench, progress: Arc<Progress>) -> Result<Self, Error> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let run = format!("bench-{:x}", now.as_millis());
         let minter = Minter::new(&options.tokens);
@@ -94,7 +94,7 @@ impl Lab {
             admin: minter.mint_admin(&format!("{run}-admin"))?,
             customers: customers.into(),
             redis: redis.get_multiplexed_async_connection_with_config(&config).await?,
-            progress: Progress::new(scenarios),
+            progress,
             run,
             events: AtomicU64::new(0),
         })

@@ -11,6 +11,7 @@ mod lab;
 mod latency;
 mod load;
 mod memory;
+mod modes;
 mod outcome;
 mod progress;
 mod reject;
@@ -27,6 +28,7 @@ use std::{
     fs,
     path::PathBuf,
     process::Command,
+    sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -35,6 +37,7 @@ use time::OffsetDateTime;
 use self::{
     lab::Lab,
     outcome::Outcome,
+    progress::Progress,
     report::{Facts, Machine, Sum},
 };
 use crate::{
@@ -51,9 +54,10 @@ pub(crate) async fn run(options: &Bench) -> Result<bool, Error> {
     let mut scenarios = options.scenarios.clone();
     if scenarios.is_empty() {
         scenarios = Scenario::ALL.into();
+        scenarios.retain(|scenario| *scenario != Scenario::Modes || !options.modes.is_empty());
     }
     let began = Instant::now();
-    let lab = Lab::open(options, scenarios.len()).await?;
+    let lab = Lab::open(options, Arc::new(Progress::new(scenarios.len()))).await?;
     let mut facts = facts(&lab, &scenarios).await?;
     // Memory is measured on a service that has not yet seen the largest houses.
     scenarios.sort_by_key(|scenario| (*scenario != Scenario::Memory, *scenario));
@@ -93,6 +97,7 @@ async fn run_one(lab: &Lab, scenario: Scenario) -> Result<Outcome, Error> {
         Scenario::Fanout => fanout::run(lab).await,
         Scenario::Growth => growth::run(lab).await,
         Scenario::Memory => memory::run(lab).await,
+        Scenario::Modes => modes::run(lab).await,
     }
 }
 

@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# For the scenario `modes` of `bench`: systems on other kinds of stores, each with one replica.
+: "${root:?}" "${state:?}" "${target:?}"
+
+modes=() # as `loadtest bench` wants them
+
+# wants_modes ARGS...: whether `loadtest bench` with these runs that scenario.
+wants_modes() {
+    local arg named=
+    for arg in "$@"; do
+        [[ $arg != modes ]] || return 0
+        [[ $arg == -* ]] || named=yes
+    done
+    [[ ! $named ]]
+}
+
+start_modes() {
+    start_standby_mode
+    TE_BENCH_MODES=$(IFS=';' && say "${modes[*]}")
+    export TE_BENCH_MODES
+}
+
+# A commit waits until a second PostgreSQL has it, too.
+start_standby_mode() {
+    local place="$state/standby" redis_port primary_port standby_port standby
+    pick_port 26479 && redis_port=$REPLY
+    pick_port 35532 && primary_port=$REPLY
+    pick_port 35533 && standby_port=$REPLY
+    step "starting PostgreSQL with a standby, and a Redis"
+    start_redis redis-standby "$place/redis" "$redis_port" "$redis_password" "$redis_service_password"
+    start_postgres postgres-primary "$place/primary" "$primary_port" "$postgres_password" max_connections=200
+    create_database "$primary_port" "$postgres_password" "$postgres_service_password" || die "PostgreSQL refused"
+    postgres_home "$place/standby"
+    standby=$REPLY
+    PGPASSWORD=$postgres_password as_pg_user "$pg_bin/pg_basebackup" --pgdata="$standby/data" --write-recovery-conf \
+        --checkpoint=fast --dbname="host=127.0.0.1 port=$primary_port user=postgres application_name=standby" ||
+        die "pg_basebackup failed"
+    start_postgres postgres-standby "$place/standby" "$standby_port" "$postgres_password" max_connections=200
+    PGPASSWORD=$postgres_password "$pg_bin/psql" --no-psqlrc --quiet --host=127.0.0.1 --port="$primary_port" --username=postgres \
+        --dbname=postgres --command="ALTER SYSTEM SET synchronous_standby_names = 'standby'" \
+        --command='SELECT pg_reload_conf()' >/dev/null || die "the standby can not be waited for"
+    start_mode standby "$redis_port" "127.0.0.1:$primary_port,127.0.0.1:$standby_port" "127.0.0.1:$primary_port"
+}
+
+# start_mode NAME REDIS_PORT POSTGRES_HOSTS PRIMARY: a replica on these stores.
+start_mode() {
+    local name=$1 redis_port=$2 hosts=$3 primary=$4 port metrics owner
+    pick_port 51061 && port=$REPLY
+    pick_port 29564 && metrics=$REPLY
+    owner="postgres://ticketengine:$postgres_password@$primary/ticketengine"
+    TE_DEV_DATABASE_URL=$owner migrate
+    start_child "booking-svc-$name" env TE_LISTEN="127.0.0.1:$port" TE_METRICS_LISTEN="127.0.0.1:$metrics" \
+        TE_REDIS_URL="redis://ticketengine:$redis_service_password@127.0.0.1:$redis_port/0" \
+        TE_DATABASE_URL="postgres://ticketengine_service:$postgres_service_password@$hosts/ticketengine" \
+        "$target/release/booking-svc" serve
+    await_child "booking-svc-$name" 60 is_serving "$port"
+    modes+=("$name http://127.0.0.1:$port redis://:$redis_password@127.0.0.1:$redis_port/0 $owner")
+}
+
+# Also what a run that was killed left behind. Who uses a store goes before it.
+stop_modes() {
+    stop_child booking-svc-standby TERM 30
+    stop_child redis-standby TERM 30
+    stop_child postgres-primary INT 60
+    stop_child postgres-standby INT 60
+}
+
+remove_modes() {
+    remove_postgres "$state/standby/primary"
+    remove_postgres "$state/standby/standby"
+    rm -rf "$state/standby"
+}
