@@ -35,7 +35,8 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
     let mut others = Vec::new();
     for mode in &lab.options.modes {
         lab.progress.step(format!("modes: connecting to {}", mode.name));
-        others.push((mode.name.as_str(), Lab::open(&on(&lab.options, mode), Arc::clone(&lab.progress)).await?));
+        others
+            .push((mode.name.as_str(), Lab::open(&on(&lab.options, mode), Arc::clone(&lab.progress)).await?));
     }
     let labs = std::iter::once(("single", lab)).chain(others.iter().map(|(name, lab)| (*name, lab)));
     let mut sides = Vec::new();

@@ -14,8 +14,8 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 pub(super) const HOLD_TTL: Duration = Duration::from_millis(400);
-/// Two rows of a hundred seats.
-const ROWS: i32 = 2;
+/// Six rows of a hundred seats: most get some, and all want the same.
+const ROWS: i32 = 6;
 const ROW_SEATS: i32 = 100;
 
 /// How the service misbehaves.
@@ -26,7 +26,7 @@ pub(super) enum Fault {
     SecondReservation,
     /// A repeated Confirm answers another payment.
     OtherPayment,
-    /// Every third answer is lost after the call had its effect.
+    /// Every seventh answer is lost after the call had its effect: that nobody's ten tries all get lost is then certain enough.
     LostAnswers,
 }
 
@@ -92,7 +92,7 @@ impl StandIn {
 
     fn answer<T>(&self, answer: T) -> Result<Response<T>, Status> {
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        if self.fault == Fault::LostAnswers && number.is_multiple_of(3) {
+        if self.fault == Fault::LostAnswers && number.is_multiple_of(7) {
             return Err(refuse(Code::Unavailable, "BACKEND_UNAVAILABLE"));
         }
         Ok(Response::new(answer))
