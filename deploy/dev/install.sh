@@ -87,6 +87,17 @@ find_tools() {
     find_postgres || die "no PostgreSQL server found. Please install postgresql"
 }
 
+pgbouncer= # the program
+
+# Sets pgbouncer. It is not installed: that would start it.
+find_pgbouncer() {
+    pgbouncer=$(command -v pgbouncer || command -v /usr/sbin/pgbouncer) && return
+    unpack_package pgbouncer usr/sbin/pgbouncer
+    pgbouncer="$state/tools/pgbouncer/usr/sbin/pgbouncer"
+    "$pgbouncer" --version >/dev/null 2>&1 || apt_install libevent-2.1-7 libc-ares2
+    "$pgbouncer" --version >/dev/null || die "pgbouncer does not run. Please install it"
+}
+
 build() {
     step "building (the first time takes some minutes)"
     (cd "$root" && cargo build --release --locked -p booking-svc -p loadtest -p ws-gateway 9>&-) || die "the build failed"

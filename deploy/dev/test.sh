@@ -10,6 +10,7 @@ cmd_test() {
     log_dir="$state/test/log"
     mkdir -p "$run_dir" "$log_dir"
     find_tools
+    find_pgbouncer
     trap 'test_exit $?' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
@@ -33,6 +34,7 @@ start_test_stores() {
     export TE_TEST_DATABASE_URL="postgres://postgres:$password@127.0.0.1:$port/postgres"
     export TE_TEST_REDIS_SERVER=$redis_server
     export TE_TEST_PG_BIN=$pg_bin
+    export TE_TEST_PGBOUNCER=$pgbouncer
     ! is_root || export TE_TEST_PG_USER=$pg_user
 }
 

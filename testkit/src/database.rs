@@ -28,7 +28,7 @@ pub const OWNER: &str = "ticketengine";
 /// Whom the service logs in as: it owns nothing.
 pub const SERVICE: &str = "ticketengine_service";
 /// Of both roles.
-const PASSWORD: &str = "test";
+pub(crate) const PASSWORD: &str = "test";
 
 /// A database of the test's own. Dropped with it, whoever is still connected.
 pub struct Database {

@@ -10,6 +10,7 @@ pub mod calls;
 pub mod database;
 pub mod frame;
 pub mod house;
+pub mod pgbouncer;
 pub mod place;
 pub mod ports;
 pub mod postgres;
@@ -18,6 +19,7 @@ pub mod program;
 pub mod proxy;
 pub mod redis;
 pub mod token;
+mod user;
 pub mod witness;
 
 use std::{

@@ -5,8 +5,6 @@ mod standby;
 use std::{
     env, fs,
     ops::{Deref, DerefMut},
-    os::unix::fs::chown,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex, MutexGuard},
@@ -19,7 +17,10 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_postgres::{Client, NoTls, connect as pg_connect};
 use url::Url;
 
-use crate::{STORE_LIMIT, database, holds_within, place::Place, ports::Port, process::Process, proxy::Proxy};
+use crate::{
+    STORE_LIMIT, database, holds_within, place::Place, ports::Port, process::Process, proxy::Proxy,
+    user::User,
+};
 
 /// How often another port is tried where a stranger took ours between the look and the start.
 const START_ATTEMPTS_MAX: usize = 5;
@@ -34,13 +35,6 @@ pub struct Server {
     place: Arc<Place>,
     user: Option<User>,
     process: Mutex<Option<Process>>,
-}
-
-/// Whom the server runs as: PostgreSQL refuses to be root.
-#[derive(Clone, Copy)]
-struct User {
-    uid: u32,
-    gid: u32,
 }
 
 impl Server {
@@ -152,8 +146,8 @@ impl Server {
     }
 
     fn make(&self, mut command: Command) {
-        if let Some(User { uid, gid }) = self.user {
-            chown(self.data.path(), Some(uid), Some(gid)).unwrap();
+        if let Some(user) = &self.user {
+            user.owns(self.data.path());
         }
         let output = command.output().unwrap();
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -187,8 +181,8 @@ impl Server {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(binaries().join(program));
-        if let Some(User { uid, gid }) = self.user {
-            command.uid(uid).gid(gid);
+        if let Some(user) = &self.user {
+            user.runs(&mut command);
         }
         // It can not enter the directory that the tests run in where that is root's.
         command.current_dir(self.data.path()).stdin(Stdio::null()).envs(self.place.environment());
@@ -197,21 +191,6 @@ impl Server {
 
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap()
-    }
-}
-
-impl User {
-    fn needed() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            return None;
-        }
-        let name = env::var("TE_TEST_PG_USER").unwrap_or_else(|_| "postgres".to_owned());
-        let id = |which| {
-            let output = Command::new("id").arg(which).arg(&name).output().unwrap();
-            let text = String::from_utf8_lossy(&output.stdout);
-            text.trim().parse().unwrap_or_else(|_| panic!("no user {name:?}; set TE_TEST_PG_USER"))
-        };
-        Some(Self { uid: id("-u"), gid: id("-g") })
     }
 }
 

@@ -199,7 +199,10 @@ impl Error {
                 Self::BackendUnavailable(Backend::Vault)
             }
             vault::Error::EpochStale { .. } => Self::BackendUnavailable(Backend::Vault),
-            vault::Error::UnsafeDurability(_) | vault::Error::NotMigrated(_) | vault::Error::Url(_) => {
+            vault::Error::UnsafeDurability(_)
+            | vault::Error::NotMigrated(_)
+            | vault::Error::Pooler(_)
+            | vault::Error::Url(_) => {
                 tracing::error!(%error, "the vault can not be used");
                 Self::BackendUnavailable(Backend::Vault)
             }

@@ -12,7 +12,7 @@ use humantime::parse_duration;
 use telemetry::ReportArgs;
 
 use super::Secret;
-use crate::limits;
+use crate::{limits, vault::Pooler};
 
 /// Settings of `serve`.
 #[derive(Args, Clone, Debug)]
@@ -74,6 +74,9 @@ pub struct StoreArgs {
     /// Connections to PostgreSQL.
     #[arg(long, env = "TE_DATABASE_CONNECTIONS", default_value_t = limits::DATABASE_CONNECTIONS_DEFAULT)]
     pub database_connections: u32,
+    /// What stands between the service and PostgreSQL: nothing, or a pooler such as pgbouncer in transaction mode.
+    #[arg(long, env = "TE_DATABASE_POOLER", value_enum, default_value = "none")]
+    pub database_pooler: Pooler,
     /// Start on a PostgreSQL that may lose what it has acknowledged.
     #[arg(long, env = "TE_ALLOW_UNSAFE_DURABILITY", value_parser = BoolishValueParser::new(),
           action = ArgAction::Set, num_args = 0..=1, default_value = "off", default_missing_value = "on")]

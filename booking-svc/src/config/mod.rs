@@ -9,7 +9,7 @@ pub use secret::Secret;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::{booking::Steps, grpc, identity::Auth, limits};
+use crate::{booking::Steps, grpc, identity::Auth, limits, vault::Pooler};
 
 /// A setting that is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +59,8 @@ pub struct Stores {
     pub redis_connections: u32,
     /// Connections to PostgreSQL.
     pub database_connections: u32,
+    /// What stands before PostgreSQL.
+    pub database_pooler: Pooler,
     /// Start on a PostgreSQL that may lose what it has acknowledged.
     pub allow_unsafe_durability: bool,
 }
@@ -166,6 +168,7 @@ impl TryFrom<StoreArgs> for Stores {
             key_prefix: args.key_prefix,
             redis_connections: args.redis_connections,
             database_connections: args.database_connections,
+            database_pooler: args.database_pooler,
             allow_unsafe_durability: args.allow_unsafe_durability,
         })
     }

@@ -1,6 +1,11 @@
 use bb8_postgres::tokio_postgres::Row;
 
-use super::{Error, Vault, decide::number, first, rows, sql};
+use super::{
+    Error, Vault,
+    decide::number,
+    first, rows,
+    sql::{self, Statement},
+};
 use crate::domain::{Epoch, EventId, SeatId};
 
 /// What came of taking seats off sale.
@@ -15,7 +20,7 @@ pub enum Blocked {
 impl Vault {
     /// Takes seats off sale, all or none. Can be repeated.
     pub async fn block(&self, event: &EventId, epoch: Epoch, seats: &[SeatId]) -> Result<Blocked, Error> {
-        let row = self.change_blocks(sql::BLOCK, event, epoch, seats).await?;
+        let row = self.change_blocks(&sql::BLOCK, event, epoch, seats).await?;
         let seats = rows::seats(&row, "seat_ids")?;
         match (rows::get(&row, "status")?, seats.first()) {
             ("done", _) => Ok(Blocked::Done(seats)),
@@ -32,12 +37,12 @@ impl Vault {
         epoch: Epoch,
         seats: &[SeatId],
     ) -> Result<Vec<SeatId>, Error> {
-        rows::seats(&self.change_blocks(sql::UNBLOCK, event, epoch, seats).await?, "seat_ids")
+        rows::seats(&self.change_blocks(&sql::UNBLOCK, event, epoch, seats).await?, "seat_ids")
     }
 
     async fn change_blocks(
         &self,
-        sql: &'static str,
+        statement: &'static Statement,
         event: &EventId,
         epoch: Epoch,
         seats: &[SeatId],
@@ -46,7 +51,7 @@ impl Vault {
             i32::try_from(seat.0).map_err(|_| Error::SeatNotFound { event: event.clone(), seat })
         });
         let ids = ids.collect::<Result<Vec<i32>, Error>>()?;
-        let answer = self.bulk(sql, &[&event.as_str(), &number(epoch), &ids]).await?;
+        let answer = self.bulk(statement, &[&event.as_str(), &number(epoch), &ids]).await?;
         let row = first(answer).ok_or_else(|| Error::EventNotFound(event.clone()))?;
         if rows::get::<&str>(&row, "status")? == "epoch_stale" {
             return Err(Error::EpochStale { vault: rows::epoch(&row, "vault_epoch")? });

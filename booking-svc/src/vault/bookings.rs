@@ -4,7 +4,7 @@ use crate::domain::{Booking, CustomerId, Epoch, EventId, Outcome, ReservationId}
 impl Vault {
     /// What a reservation came to; none while it is not decided.
     pub async fn outcome(&self, id: &ReservationId) -> Result<Option<Outcome>, Error> {
-        let answer = self.query(sql::OUTCOME, &[&id.to_string()]).await?;
+        let answer = self.query(&sql::OUTCOME, &[&id.to_string()]).await?;
         first(answer).as_ref().map(rows::outcome).transpose()
     }
 
@@ -12,7 +12,7 @@ impl Vault {
     /// reservation is returned as it is. None when it is not decided.
     pub async fn cancel(&self, id: &ReservationId, epoch: Epoch) -> Result<Option<Outcome>, Error> {
         let event = id.event.as_str();
-        let answer = self.query(sql::CANCEL, &[&id.to_string(), &event, &number(epoch)]).await?;
+        let answer = self.query(&sql::CANCEL, &[&id.to_string(), &event, &number(epoch)]).await?;
         let Some(row) = first(answer) else { return Ok(None) };
         if rows::get::<&str>(&row, "status")? == "decided" {
             return rows::outcome(&row).map(Some);
@@ -30,8 +30,8 @@ impl Vault {
     ) -> Result<Vec<Booking>, Error> {
         let (event, after, limit) = (event.as_str(), after.map(ToString::to_string), i64::from(limit));
         let answer = match customer.map(CustomerId::as_str) {
-            None => self.query(sql::BOOKINGS, &[&event, &after, &limit]).await?,
-            Some(one) => self.query(sql::BOOKINGS_OF_CUSTOMER, &[&event, &after, &limit, &one]).await?,
+            None => self.query(&sql::BOOKINGS, &[&event, &after, &limit]).await?,
+            Some(one) => self.query(&sql::BOOKINGS_OF_CUSTOMER, &[&event, &after, &limit, &one]).await?,
         };
         answer.iter().map(rows::booking).collect()
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bb8_postgres::tokio_postgres::{Row, types::ToSql};
 
-use super::{Error, in_time, pool::Connection, rows, sql};
+use super::{Error, connection::Connection, in_time, rows, sql};
 use crate::domain::{Decision, Epoch, Outcome, Verdict};
 
 /// The vault's word on one decision of a batch.
@@ -54,7 +54,8 @@ pub(super) async fn ask(
         &columns.reasons,
         &wait,
     ];
-    let answer = in_time(patience, connection.query(sql::DECIDE, &params)).await.map_err(Failure::Unknown)?;
+    let answer =
+        in_time(patience, connection.query(&sql::DECIDE, &params)).await.map_err(Failure::Unknown)?;
     if answer.len() != decisions.len() {
         let text = format!("{} answers to {} decisions", answer.len(), decisions.len());
         return Err(Failure::Unknown(Error::Corrupt(text)));

@@ -44,6 +44,9 @@ pub enum Error {
     /// The tables are missing or older than this program.
     #[error("the database is not ready: {0}; run `booking-svc migrate`")]
     NotMigrated(String),
+    /// A pooler lends its sessions by the transaction, and nobody has said so.
+    #[error("PostgreSQL is behind a pooler that lends its connections by the transaction: {0}")]
+    Pooler(&'static str),
     /// The connection string can not be used.
     #[error("the database URL is wrong: {0}")]
     Url(String),
@@ -58,7 +61,13 @@ pub enum Error {
 impl Error {
     /// Whether it stays wrong until somebody changes a setting or runs a command.
     pub(super) fn is_permanent(&self) -> bool {
-        matches!(self, Self::UnsafeDurability(_) | Self::NotMigrated(_) | Self::Url(_))
+        matches!(self, Self::UnsafeDurability(_) | Self::NotMigrated(_) | Self::Url(_) | Self::Pooler(_))
+    }
+
+    /// A transaction that may write did not begin: its server is gone, or a standby.
+    #[expect(clippy::needless_pass_by_value)] // As `map_err` hands it over.
+    pub(super) fn not_begun(error: tokio_postgres::Error) -> Self {
+        Self::Unavailable(chain(&error))
     }
 }
 
@@ -69,6 +78,9 @@ impl From<tokio_postgres::Error> for Error {
         let text = format!("{} ({})", answer.message(), code.code());
         if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::UNDEFINED_FUNCTION {
             Self::NotMigrated(text)
+        } else if *code == SqlState::INVALID_SQL_STATEMENT_NAME || *code == SqlState::DUPLICATE_PSTATEMENT {
+            // What is prepared stays with its session: this one is another's.
+            Self::Pooler("set TE_DATABASE_POOLER=transaction")
         } else if may_pass(code) {
             Self::Unavailable(text)
         } else {

@@ -3,7 +3,7 @@ use bb8_postgres::tokio_postgres::{
     types::{Json, ToSql},
 };
 
-use super::{BULK_TIMEOUT, Error, Vault, first, in_time, pool::Connection, rows, sql};
+use super::{BULK_TIMEOUT, Error, Vault, connection::Connection, first, in_time, rows, sql};
 use crate::domain::{Epoch, Event, EventId, Layout, NewEvent, Row, SalesSettings, Seat, Section, UnixMs};
 
 impl Vault {
@@ -25,25 +25,25 @@ impl Vault {
 
     /// An event.
     pub async fn event(&self, id: &EventId) -> Result<Option<Event>, Error> {
-        first(self.query(sql::EVENT, &[&id.as_str()]).await?).as_ref().map(rows::event).transpose()
+        first(self.query(&sql::EVENT, &[&id.as_str()]).await?).as_ref().map(rows::event).transpose()
     }
 
     /// Events by id, those after `after`.
     pub async fn events(&self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>, Error> {
         let after = after.map_or("", EventId::as_str);
-        self.query(sql::EVENTS, &[&after, &i64::from(limit)]).await?.iter().map(rows::event).collect()
+        self.query(&sql::EVENTS, &[&after, &i64::from(limit)]).await?.iter().map(rows::event).collect()
     }
 
     /// As [`Self::events`], but only which there are and their epochs: all replicas ask for this each second.
     pub async fn epochs(&self, after: Option<&EventId>, limit: u32) -> Result<Vec<(EventId, Epoch)>, Error> {
         let after = after.map_or("", EventId::as_str);
-        let rows = self.query(sql::EPOCHS, &[&after, &i64::from(limit)]).await?;
+        let rows = self.query(&sql::EPOCHS, &[&after, &i64::from(limit)]).await?;
         rows.iter().map(|row| Ok((rows::id(row, "event_id")?, rows::epoch(row, "epoch")?))).collect()
     }
 
     /// The seats of an event. Sections and rows without seats are not kept.
     pub async fn layout(&self, id: &EventId) -> Result<Option<Layout>, Error> {
-        let seats = self.bulk(sql::LAYOUT, &[&id.as_str()]).await?;
+        let seats = self.bulk(&sql::LAYOUT, &[&id.as_str()]).await?;
         let mut sections: Vec<Section> = Vec::new();
         for seat in &seats {
             let (section, row): (&str, &str) =
@@ -77,7 +77,7 @@ impl Vault {
     ) -> Result<Option<Event>, Error> {
         let answer = match (name, settings) {
             (None, None) => return self.event(id).await,
-            (Some(name), None) => self.bulk(sql::RENAME_EVENT, &[&id.as_str(), &name]).await?,
+            (Some(name), None) => self.bulk(&sql::RENAME_EVENT, &[&id.as_str(), &name]).await?,
             (name, Some(settings)) => {
                 let row = SettingsRow::from(settings);
                 let params: [&(dyn ToSql + Sync); 7] = [
@@ -89,7 +89,7 @@ impl Vault {
                     &row.opens_ms,
                     &row.closes_ms,
                 ];
-                self.bulk(sql::UPDATE_EVENT, &params).await?
+                self.bulk(&sql::UPDATE_EVENT, &params).await?
             }
         };
         first(answer).as_ref().map(rows::event).transpose()
@@ -97,7 +97,7 @@ impl Vault {
 
     /// Opens or closes sales. A change raises the revision.
     pub async fn set_sales_open(&self, id: &EventId, open: bool) -> Result<Option<Event>, Error> {
-        let answer = self.bulk(sql::SET_SALES_OPEN, &[&id.as_str(), &open]).await?;
+        let answer = self.bulk(&sql::SET_SALES_OPEN, &[&id.as_str(), &open]).await?;
         first(answer).as_ref().map(rows::event).transpose()
     }
 }
@@ -150,7 +150,7 @@ async fn create(connection: &mut Connection, new: &NewEvent) -> Result<bool, Err
     let transaction = connection.begin(IsolationLevel::ReadCommitted, BULK_TIMEOUT).await?;
     let answer = transaction
         .query(
-            sql::CREATE_EVENT,
+            &sql::CREATE_EVENT,
             &[
                 &new.id.as_str(),
                 &new.name,
@@ -174,7 +174,6 @@ async fn create(connection: &mut Connection, new: &NewEvent) -> Result<bool, Err
         )
         .await?;
     transaction.commit().await?;
-    connection.committed();
     let written: i64 = first(answer).as_ref().map_or(Ok(0), |row| rows::get(row, "count"))?;
     Ok(written > 0)
 }

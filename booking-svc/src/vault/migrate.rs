@@ -4,7 +4,7 @@ use bb8_postgres::tokio_postgres::{Client, NoTls, Row};
 use refinery::Migration;
 use tokio::select;
 
-use super::{Error, pool, rows, sql};
+use super::{Error, Options, pool, rows, sql};
 
 mod embedded {
     #![allow(missing_docs, unreachable_pub)]
@@ -14,6 +14,10 @@ mod embedded {
 /// Applies the migrations that the database lacks, and names them; then gives `service_role` what the service needs, and
 /// no more. Several processes may call it at once: the second waits for the first.
 pub async fn migrate(url: &str, service_role: Option<&str>) -> Result<Vec<String>, Error> {
+    // Its lock is the session's.
+    if pool::lends(&Options::new(url)).await? {
+        return Err(Error::Pooler("`migrate` needs a URL that leads to PostgreSQL itself"));
+    }
     let (mut client, connection) = pool::config(url)?.connect(NoTls).await?;
     let mut connection = pin!(connection);
     let mut work = pin!(apply(&mut client, service_role));

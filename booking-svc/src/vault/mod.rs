@@ -6,6 +6,7 @@
 
 mod blocks;
 mod bookings;
+mod connection;
 mod decide;
 mod error;
 mod events;
@@ -20,7 +21,7 @@ mod sql;
 pub use blocks::Blocked;
 pub use error::Error;
 pub use migrate::migrate;
-pub use options::Options;
+pub use options::{Options, Pooler};
 pub use recovery::{Taken, Truth};
 
 use std::time::Duration;
@@ -34,8 +35,10 @@ use telemetry::stores::Operations;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::{
+    connection::Params,
     lanes::Queue,
-    pool::{Manager, Params, Pool},
+    pool::{Manager, Pool},
+    sql::Statement,
 };
 use crate::tasks::Tasks;
 
@@ -52,6 +55,7 @@ pub struct Vault {
     operations: Operations,
     decisions: Queue,
     query_timeout: Duration,
+    allow_unsafe_durability: bool,
 }
 
 impl Vault {
@@ -75,29 +79,39 @@ impl Vault {
         let operations = Operations::new(meter, "postgresql");
         let lanes = lanes::Metrics::new(meter, operations.clone());
         let decisions = lanes::start(deciding, &options, daemons, lanes);
-        Ok(Self { pool: asking, operations, decisions, query_timeout: options.query_timeout })
+        Ok(Self {
+            pool: asking,
+            operations,
+            decisions,
+            query_timeout: options.query_timeout,
+            allow_unsafe_durability: options.allow_unsafe_durability,
+        })
     }
 
-    /// Whether the vault answers.
+    /// Whether the vault answers, and can be trusted: behind a pooler or after a reload it may be another than at the start.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.query(sql::PING, &[]).await.map(drop)
+        let mut connection = self.pool.get().await?;
+        let answer = in_time(self.query_timeout, connection.unsafe_settings());
+        match self.operations.time("query", answer).await? {
+            found if found.is_empty() || self.allow_unsafe_durability => Ok(()),
+            found => Err(Error::UnsafeDurability(found)),
+        }
     }
 
     /// Runs one statement as a transaction of its own.
-    async fn query(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
+    async fn query(&self, statement: &'static Statement, params: &Params<'_>) -> Result<Vec<Row>, Error> {
         let mut connection = self.pool.get().await?;
-        let answer = in_time(self.query_timeout, connection.query(sql, params));
+        let answer = in_time(self.query_timeout, connection.query(statement, params));
         self.operations.time("query", answer).await
     }
 
     /// Runs one statement that may take longer: it answers with a row a seat, or writes, or waits for decisions.
-    async fn bulk(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
+    async fn bulk(&self, statement: &'static Statement, params: &Params<'_>) -> Result<Vec<Row>, Error> {
         let mut connection = self.pool.get().await?;
         let work = in_time(BULK_TIMEOUT, async {
             let transaction = connection.begin(IsolationLevel::ReadCommitted, BULK_TIMEOUT).await?;
-            let rows = transaction.query(sql, params).await?;
+            let rows = transaction.query(statement, params).await?;
             transaction.commit().await?;
-            connection.committed();
             Ok(rows)
         });
         self.operations.time("bulk", work).await
@@ -105,10 +119,13 @@ impl Vault {
 }
 
 async fn open(options: &Options) -> Result<(bb8::Pool<Manager>, bb8::Pool<Manager>), Error> {
+    if options.pooler == Pooler::None && pool::lends(options).await? {
+        return Err(Error::Pooler("set TE_DATABASE_POOLER=transaction"));
+    }
     let manager = Manager::new(options, options.query_timeout)?;
     let mut probe = manager.connect().await?;
-    migrate::check(&probe.query(sql::SCHEMA_VERSION, &[]).await?)?;
-    warn_of_rights(&probe.query(sql::MAY_DELETE, &[]).await?)?;
+    migrate::check(&probe.query(&sql::SCHEMA_VERSION, &[]).await?)?;
+    warn_of_rights(&probe.query(&sql::MAY_DELETE, &[]).await?)?;
     drop(probe);
     let asking = manager.pool(options.asking(), options.pool_wait).await?;
     let manager = Manager::new(options, options.decide_timeout)?;

@@ -1,12 +1,26 @@
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use crate::limits;
+
+/// What stands between the service and PostgreSQL.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooler {
+    /// Nothing, or one that gives each of our connections a session of its own.
+    None,
+    /// One that lends sessions by the transaction, such as pgbouncer with `pool_mode = transaction`: nothing is prepared, and
+    /// no session is changed.
+    Transaction,
+}
 
 /// Settings of the vault.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where PostgreSQL is: a `postgres://` URL or a connection string.
     pub url: String,
+    /// What stands before it.
+    pub pooler: Pooler,
     /// Connections in all, at least `commit_lanes` + 2. More than half of them are kept for decisions.
     pub connections: u32,
     /// How long a call waits for a free connection before it is told that the vault is unavailable.
@@ -26,6 +40,7 @@ impl Options {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            pooler: Pooler::None,
             connections: 16,
             pool_wait: limits::POOL_WAIT,
             query_timeout: limits::QUERY_WAIT,

@@ -1,5 +1,4 @@
 use std::{
-    collections::HashMap,
     net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -12,16 +11,15 @@ use bb8_postgres::{
     PostgresConnectionManager,
     bb8::{self, ErrorSink, ManageConnection, PooledConnection, RunError},
     tokio_postgres::{
-        Client, Config, IsolationLevel, NoTls, Row, SimpleQueryMessage, Statement, Transaction,
+        Config, NoTls, Row,
         config::{Host, TargetSessionAttrs},
-        types::ToSql,
     },
 };
 use opentelemetry::metrics::Meter;
 use telemetry::stores::PoolWaits;
 use tokio::time::timeout;
 
-use super::{Error, Options, sql};
+use super::{Error, Options, Pooler, connection::Connection, rows, sql};
 
 /// Connecting, logging in and the checks of a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,24 +37,16 @@ pub(super) struct Pool {
     waits: PoolWaits,
 }
 
-pub(super) type Params<'a> = [&'a (dyn ToSql + Sync)];
-
 /// Opens connections that are set up, and safe to trust with a booking.
 pub(super) struct Manager {
     /// One for each host that the URL names; at most one of them takes writes.
     servers: Vec<PostgresConnectionManager<NoTls>>,
     /// The place of the one that took writes last: it is asked first.
     writable: AtomicUsize,
-    setup: String,
+    pooler: Pooler,
+    /// The server gives up a statement after this.
+    limit_ms: u128,
     allow_unsafe_durability: bool,
-}
-
-/// A connection with its prepared statements.
-pub(super) struct Connection {
-    client: Client,
-    statements: HashMap<&'static str, Statement>,
-    /// False while a statement is under way, and for ever after one that failed or whose caller went away.
-    idle: bool,
 }
 
 impl Manager {
@@ -71,7 +61,8 @@ impl Manager {
         Ok(Self {
             servers: servers.collect(),
             writable: AtomicUsize::new(0),
-            setup: sql::setup(limit_ms),
+            pooler: options.pooler,
+            limit_ms,
             allow_unsafe_durability: options.allow_unsafe_durability,
         })
     }
@@ -84,18 +75,12 @@ impl Manager {
 
     async fn open(&self, server: &PostgresConnectionManager<NoTls>) -> Result<Connection, Error> {
         let client = server.connect().await?;
-        let answers = client.simple_query(&self.setup).await?;
-        let unsafe_settings = answers.iter().find_map(|answer| match answer {
-            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
-            SimpleQueryMessage::CommandComplete(_) | SimpleQueryMessage::RowDescription(_) | _ => None,
-        });
-        match unsafe_settings {
-            Some(settings) if settings.is_empty() || self.allow_unsafe_durability => {
-                Ok(Connection { client, statements: HashMap::new(), idle: true })
-            }
-            Some(settings) => Err(Error::UnsafeDurability(settings)),
-            None => Err(Error::Corrupt("no answer about the server's durability".into())),
+        let mut connection = Connection::new(client, self.pooler, self.limit_ms).await?;
+        let found = connection.unsafe_settings().await?;
+        if found.is_empty() || self.allow_unsafe_durability {
+            return Ok(connection);
         }
+        Err(Error::UnsafeDurability(found))
     }
 }
 
@@ -109,6 +94,18 @@ impl Pool {
     pub(super) async fn get(&self) -> Result<PooledConnection<'_, Manager>, RunError<Error>> {
         self.waits.time(self.pool.get()).await
     }
+}
+
+/// Whether it is a pooler that answers, and it lends its sessions by the transaction: then two connections get the same one.
+/// A pooler that is busy may lend two others, and is not found out.
+pub(super) async fn lends(options: &Options) -> Result<bool, Error> {
+    // As for a pooler: nothing must stay in what may be others' session.
+    let options = Options { pooler: Pooler::Transaction, allow_unsafe_durability: true, ..options.clone() };
+    let manager = Manager::new(&options, options.query_timeout)?;
+    let (mut one, mut other) = (manager.connect().await?, manager.connect().await?);
+    let (one, other) = (one.query(&sql::BACKEND, &[]).await?, other.query(&sql::BACKEND, &[]).await?);
+    let pid = |rows: &[Row]| rows.first().map(|row| rows::get::<i32>(row, "pid")).transpose();
+    Ok(pid(&one)? == pid(&other)?)
 }
 
 /// Reads a URL, and adds what a connection needs to notice that its server is gone or only a standby.
@@ -187,43 +184,7 @@ impl ManageConnection for Manager {
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {
-        !connection.idle || connection.client.is_closed()
-    }
-}
-
-impl Connection {
-    /// Runs one statement in a transaction of its own. It is prepared at its first use on this connection.
-    pub(super) async fn query(&mut self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
-        self.idle = false;
-        let statement = match self.statements.get(sql) {
-            Some(statement) => statement.clone(),
-            None => {
-                let statement = self.client.prepare(sql).await?;
-                self.statements.insert(sql, statement.clone());
-                statement
-            }
-        };
-        let rows = self.client.query(&statement, params).await?;
-        self.idle = true;
-        Ok(rows)
-    }
-
-    /// Begins a transaction whose statements may take `patience` each. The connection is thrown away afterwards,
-    /// unless [`Self::committed`] says that it ended well.
-    pub(super) async fn begin(
-        &mut self,
-        isolation: IsolationLevel,
-        patience: Duration,
-    ) -> Result<Transaction<'_>, Error> {
-        self.idle = false;
-        let transaction = self.client.build_transaction().isolation_level(isolation).start().await?;
-        transaction.batch_execute(&sql::statement_timeout_local(patience.as_millis())).await?;
-        Ok(transaction)
-    }
-
-    /// The transaction of [`Self::begin`] has been committed.
-    pub(super) fn committed(&mut self) {
-        self.idle = true;
+        connection.is_broken()
     }
 }
 

@@ -2,7 +2,7 @@ use std::{collections::HashMap, time::Duration};
 
 use bb8_postgres::tokio_postgres::IsolationLevel;
 
-use super::{BULK_TIMEOUT, Error, Vault, first, in_time, pool::Connection, rows, sql};
+use super::{BULK_TIMEOUT, Error, Vault, connection::Connection, first, in_time, rows, sql};
 use crate::domain::{Booking, Epoch, Event, EventId, Outcome, ReservationId, SeatId};
 
 /// Ids in one question.
@@ -40,7 +40,7 @@ impl Vault {
             .filter(|_| at_least.0 < EPOCH_MAX)
             .ok_or_else(|| Error::Corrupt(format!("epoch {at_least} in the gate")))?;
         // It waits for decisions under way, longer than one of them may take: an impatient raise would never end a rebuild.
-        let answer = self.bulk(sql::RAISE_EPOCH, &[&event.as_str(), &at_least]).await?;
+        let answer = self.bulk(&sql::RAISE_EPOCH, &[&event.as_str(), &at_least]).await?;
         let row = first(answer).ok_or_else(|| Error::EventNotFound(event.clone()))?;
         rows::epoch(&row, "vault_raise_epoch")
     }
@@ -56,7 +56,7 @@ impl Vault {
         let mut outcomes = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(OUTCOMES_PER_QUERY_MAX) {
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            for row in self.bulk(sql::OUTCOMES, &[&texts]).await? {
+            for row in self.bulk(&sql::OUTCOMES, &[&texts]).await? {
                 outcomes.insert(rows::id(&row, "reservation_id")?, rows::outcome(&row)?);
             }
         }
@@ -66,7 +66,7 @@ impl Vault {
     /// The seats that can not be had.
     pub async fn taken(&self, event: &EventId) -> Result<Taken, Error> {
         let mut taken = Taken::default();
-        for row in self.bulk(sql::TAKEN, &[&event.as_str()]).await? {
+        for row in self.bulk(&sql::TAKEN, &[&event.as_str()]).await? {
             let seat = rows::seat(&row, "seat_id")?;
             match rows::get::<Option<&str>>(&row, "reservation_id")? {
                 Some(_) => taken.sold.push((seat, rows::id(&row, "reservation_id")?)),
@@ -79,11 +79,10 @@ impl Vault {
 
 async fn truth(connection: &mut Connection, id: &EventId) -> Result<Truth, Error> {
     let transaction = connection.begin(IsolationLevel::RepeatableRead, BULK_TIMEOUT).await?;
-    let event = first(transaction.query(sql::EVENT, &[&id.as_str()]).await?);
-    let bookings = transaction.query(sql::ACTIVE_BOOKINGS, &[&id.as_str()]).await?;
-    let blocked = transaction.query(sql::BLOCKED, &[&id.as_str()]).await?;
+    let event = first(transaction.query(&sql::EVENT, &[&id.as_str()]).await?);
+    let bookings = transaction.query(&sql::ACTIVE_BOOKINGS, &[&id.as_str()]).await?;
+    let blocked = transaction.query(&sql::BLOCKED, &[&id.as_str()]).await?;
     transaction.commit().await?;
-    connection.committed();
     let event = event.ok_or_else(|| Error::EventNotFound(id.clone()))?;
     Ok(Truth {
         event: rows::event(&event)?,

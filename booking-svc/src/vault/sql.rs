@@ -1,5 +1,19 @@
 //! What is said to PostgreSQL, apart from the code that says it. The functions are in `migrations/`.
 
+use bb8_postgres::tokio_postgres::types::Type;
+
+/// A statement, and the types of its parameters: with them it can be run without being prepared first.
+pub(super) struct Statement {
+    pub(super) text: &'static str,
+    pub(super) types: &'static [Type],
+}
+
+macro_rules! statement {
+    ($name:ident($($parameter:ident),*), $text:expr) => {
+        pub(super) static $name: Statement = Statement { text: $text, types: &[$(Type::$parameter),*] };
+    };
+}
+
 macro_rules! event_columns {
     () => {
         "event_id, name, venue_name, currency, price_categories, seat_count, hold_ttl_ms, hold_max_ms, \
@@ -15,38 +29,60 @@ macro_rules! booking_columns {
     };
 }
 
-/// Sets a new connection up, and answers with the settings that may lose acknowledged commits.
+/// Sets up a session of our own.
 ///
 /// Plans are made anew for each call (the tables start empty and grow fast); `vault_decide` knows better for itself.
-pub(super) fn setup(statement_timeout_ms: u128) -> String {
+pub(super) fn setup(limit_ms: u128) -> String {
     format!(
-        "SET statement_timeout = {statement_timeout_ms};
-         SET idle_in_transaction_session_timeout = {statement_timeout_ms};
+        "SET statement_timeout = {limit_ms};
+         SET idle_in_transaction_session_timeout = {limit_ms};
          SET default_transaction_isolation = 'read committed';
          SET plan_cache_mode = force_custom_plan;
-         SET jit = off;
-         SELECT coalesce(string_agg(name || '=' || setting, ', ' ORDER BY name), '') FROM pg_settings
-          WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'"
+         SET jit = off"
     )
 }
+
+/// The same for one transaction of a session that is others' before and after it. What a commit waits for is what the
+/// server's settings say, whatever another client of the pooler has left in the session.
+pub(super) fn setup_local(limit_ms: u128, idle_ms: u128) -> String {
+    format!(
+        "SET LOCAL statement_timeout = {limit_ms};
+         SET LOCAL idle_in_transaction_session_timeout = {idle_ms};
+         SET LOCAL plan_cache_mode = force_custom_plan;
+         SET LOCAL jit = off;
+         SET LOCAL synchronous_commit TO DEFAULT"
+    )
+}
+
+pub(super) const START: &str = "START TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE";
+
+pub(super) const COMMIT: &str = "COMMIT";
 
 pub(super) fn statement_timeout_local(timeout_ms: u128) -> String {
     format!("SET LOCAL statement_timeout = {timeout_ms}")
 }
 
-pub(super) const PING: &str = "SELECT 1";
+// The settings that may lose acknowledged commits; empty where there is none.
+statement!(
+    UNSAFE_SETTINGS(),
+    "SELECT concat_ws(', ', CASE current_setting('fsync') WHEN 'off' THEN 'fsync=off' END,
+                      CASE current_setting('full_page_writes') WHEN 'off' THEN 'full_page_writes=off' END,
+                      CASE current_setting('synchronous_commit') WHEN 'off' THEN 'synchronous_commit=off' END) AS found"
+);
 
-pub(super) const SCHEMA_VERSION: &str = "SELECT max(version) FROM refinery_schema_history";
+statement!(BACKEND(), "SELECT pg_backend_pid() AS pid");
 
-/// What no service needs.
-pub(super) const MAY_DELETE: &str = "SELECT has_table_privilege('bookings', 'DELETE') AS may_delete";
+statement!(SCHEMA_VERSION(), "SELECT max(version) FROM refinery_schema_history");
+
+// What no service needs.
+statement!(MAY_DELETE(), "SELECT has_table_privilege('bookings', 'DELETE') AS may_delete");
 
 pub(super) const GRANT: &str = "SELECT vault_grant($1)";
 
 pub(super) const MIGRATE_LOCK: &str = "SET lock_timeout = '60s'; SELECT pg_advisory_lock(1414808917, 0)";
 
-/// The event and all its seats, or nothing where the id is taken. Answers how many seats were written.
-pub(super) const CREATE_EVENT: &str = "
+// The event and all its seats, or nothing where the id is taken. Answers how many seats were written.
+statement!(CREATE_EVENT(TEXT, TEXT, TEXT, TEXT, JSONB, INT4, INT8, INT8, INT4, INT8, INT8, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, INT2_ARRAY, INT4_ARRAY, INT4_ARRAY, BOOL_ARRAY), "
     WITH created AS (
         INSERT INTO events (event_id, name, venue_name, currency, price_categories, seat_count, hold_ttl_ms, hold_max_ms,
                             hold_ttl_ms_longest, seats_per_customer, opens_at, closes_at)
@@ -60,24 +96,34 @@ pub(super) const CREATE_EVENT: &str = "
                $18::bool[]) WITH ORDINALITY AS s (section, row, label, category, x, y, accessible, n)
         RETURNING 1
     )
-    SELECT count(*) FROM filled";
+    SELECT count(*) FROM filled");
 
-pub(super) const EVENT: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE event_id = $1");
+statement!(EVENT(TEXT), concat!("SELECT ", event_columns!(), " FROM events WHERE event_id = $1"));
 
-pub(super) const EVENTS: &str =
-    concat!("SELECT ", event_columns!(), " FROM events WHERE event_id > $1 ORDER BY event_id LIMIT $2");
+statement!(
+    EVENTS(TEXT, INT8),
+    concat!("SELECT ", event_columns!(), " FROM events WHERE event_id > $1 ORDER BY event_id LIMIT $2")
+);
 
-pub(super) const EPOCHS: &str =
-    "SELECT event_id, epoch FROM events WHERE event_id > $1 ORDER BY event_id LIMIT $2";
+statement!(
+    EPOCHS(TEXT, INT8),
+    "SELECT event_id, epoch FROM events WHERE event_id > $1 ORDER BY event_id LIMIT $2"
+);
 
-pub(super) const LAYOUT: &str = "
+statement!(
+    LAYOUT(TEXT),
+    "
     SELECT section_name, row_label, label, price_category, x_cm, y_cm, accessible
-      FROM seats WHERE event_id = $1 ORDER BY seat_id";
+      FROM seats WHERE event_id = $1 ORDER BY seat_id"
+);
 
-pub(super) const RENAME_EVENT: &str = concat!(
-    "UPDATE events SET name = $2, updated_at = CASE WHEN name = $2 THEN updated_at ELSE now() END
+statement!(
+    RENAME_EVENT(TEXT, TEXT),
+    concat!(
+        "UPDATE events SET name = $2, updated_at = CASE WHEN name = $2 THEN updated_at ELSE now() END
       WHERE event_id = $1 RETURNING ",
-    event_columns!()
+        event_columns!()
+    )
 );
 
 macro_rules! settings_changed {
@@ -87,53 +133,68 @@ macro_rules! settings_changed {
     };
 }
 
-/// $2 is the new name, or NULL to keep it.
-pub(super) const UPDATE_EVENT: &str = concat!(
-    "UPDATE events SET
+// $2 is the new name, or NULL to keep it.
+statement!(
+    UPDATE_EVENT(TEXT, TEXT, INT8, INT8, INT4, INT8, INT8),
+    concat!(
+        "UPDATE events SET
             name = coalesce($2::text, name),
             hold_ttl_ms = $3, hold_max_ms = $4, seats_per_customer = $5,
             opens_at = vault_at($6), closes_at = vault_at($7),
             hold_ttl_ms_longest = greatest(hold_ttl_ms_longest, $3),
             revision = revision + ",
-    settings_changed!(),
-    "::int,
+        settings_changed!(),
+        "::int,
             updated_at = CASE WHEN name <> $2 OR ",
-    settings_changed!(),
-    " THEN now() ELSE updated_at END
+        settings_changed!(),
+        " THEN now() ELSE updated_at END
       WHERE event_id = $1 RETURNING ",
-    event_columns!()
+        event_columns!()
+    )
 );
 
-pub(super) const SET_SALES_OPEN: &str = concat!(
-    "UPDATE events SET sales_open = $2, revision = revision + (sales_open <> $2)::int,
+statement!(
+    SET_SALES_OPEN(TEXT, BOOL),
+    concat!(
+        "UPDATE events SET sales_open = $2, revision = revision + (sales_open <> $2)::int,
             updated_at = CASE WHEN sales_open <> $2 THEN now() ELSE updated_at END
       WHERE event_id = $1 RETURNING ",
-    event_columns!()
+        event_columns!()
+    )
 );
 
-pub(super) const DECIDE: &str = "SELECT * FROM vault_decide($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-
-pub(super) const CANCEL: &str = "SELECT * FROM vault_cancel($1, $2, $3)";
-
-pub(super) const BLOCK: &str = "SELECT * FROM vault_block($1, $2, $3)";
-
-pub(super) const UNBLOCK: &str = "SELECT * FROM vault_unblock($1, $2, $3)";
-
-pub(super) const RAISE_EPOCH: &str = "SELECT * FROM vault_raise_epoch($1, $2)";
-
-pub(super) const OUTCOME: &str =
-    concat!("SELECT ", booking_columns!(), " FROM bookings WHERE reservation_id = $1");
-
-pub(super) const OUTCOMES: &str =
-    concat!("SELECT ", booking_columns!(), " FROM bookings WHERE reservation_id = ANY ($1)");
-
-pub(super) const ACTIVE_BOOKINGS: &str = concat!(
-    "SELECT ",
-    booking_columns!(),
-    " FROM bookings WHERE event_id = $1 AND outcome = 'booked' AND cancelled_at IS NULL"
+statement!(
+    DECIDE(
+        TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, INT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, BOOL
+    ),
+    "SELECT * FROM vault_decide($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 );
 
-pub(super) const BLOCKED: &str = "SELECT seat_id FROM blocked_seats WHERE event_id = $1 ORDER BY seat_id";
+statement!(CANCEL(TEXT, TEXT, INT8), "SELECT * FROM vault_cancel($1, $2, $3)");
+
+statement!(BLOCK(TEXT, INT8, INT4_ARRAY), "SELECT * FROM vault_block($1, $2, $3)");
+
+statement!(UNBLOCK(TEXT, INT8, INT4_ARRAY), "SELECT * FROM vault_unblock($1, $2, $3)");
+
+statement!(RAISE_EPOCH(TEXT, INT8), "SELECT * FROM vault_raise_epoch($1, $2)");
+
+statement!(OUTCOME(TEXT), concat!("SELECT ", booking_columns!(), " FROM bookings WHERE reservation_id = $1"));
+
+statement!(
+    OUTCOMES(TEXT_ARRAY),
+    concat!("SELECT ", booking_columns!(), " FROM bookings WHERE reservation_id = ANY ($1)")
+);
+
+statement!(
+    ACTIVE_BOOKINGS(TEXT),
+    concat!(
+        "SELECT ",
+        booking_columns!(),
+        " FROM bookings WHERE event_id = $1 AND outcome = 'booked' AND cancelled_at IS NULL"
+    )
+);
+
+statement!(BLOCKED(TEXT), "SELECT seat_id FROM blocked_seats WHERE event_id = $1 ORDER BY seat_id");
 
 /// $2 is the booking that the page begins after, or NULL for the first page; one that is not there ends the list.
 macro_rules! bookings_page {
@@ -154,13 +215,16 @@ macro_rules! bookings_page {
     };
 }
 
-pub(super) const BOOKINGS: &str = bookings_page!("");
+statement!(BOOKINGS(TEXT, TEXT, INT8), bookings_page!(""));
 
-pub(super) const BOOKINGS_OF_CUSTOMER: &str = bookings_page!("AND customer_id = $4");
+statement!(BOOKINGS_OF_CUSTOMER(TEXT, TEXT, INT8, TEXT), bookings_page!("AND customer_id = $4"));
 
-/// Both in one statement: one snapshot.
-pub(super) const TAKEN: &str = "
+// Both in one statement: one snapshot.
+statement!(
+    TAKEN(TEXT),
+    "
     SELECT seat_id, reservation_id FROM booked_seats WHERE event_id = $1 AND active
      UNION ALL
     SELECT seat_id, NULL FROM blocked_seats WHERE event_id = $1
-     ORDER BY seat_id";
+     ORDER BY seat_id"
+);

@@ -22,6 +22,7 @@ mod lost_memory;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod outage;
+mod pgbouncer;
 mod privileges;
 mod race;
 mod repeat;

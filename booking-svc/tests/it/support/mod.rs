@@ -9,5 +9,6 @@ pub(crate) mod stall;
 pub(crate) mod world;
 
 pub(crate) use testkit::{
-    STORE_LIMIT, calls, database, holds_within, ports, postgres, process, proxy, redis, wait_until, witness,
+    STORE_LIMIT, calls, database, holds_within, pgbouncer, ports, postgres, process, proxy, redis,
+    wait_until, witness,
 };

@@ -8,6 +8,7 @@ use booking_svc::{
     grpc,
     identity::{Auth, Role, Trust, Verifier},
     limits, serve,
+    vault::Pooler,
 };
 use telemetry::{Log, LogFormat};
 use testkit::{
@@ -33,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) engine: EngineSettings,
     pub(crate) redis_url: String,
     pub(crate) database_url: String,
+    pub(crate) database_pooler: Pooler,
     pub(crate) connections_max: usize,
     pub(crate) calls_max: usize,
     pub(crate) tls: Option<ServerTlsConfig>,
@@ -70,6 +72,7 @@ impl World {
             },
             redis_url: self.redis.url(),
             database_url: self.database.url(),
+            database_pooler: Pooler::None,
             connections_max: limits::CLIENT_CONNECTIONS_MAX_DEFAULT,
             calls_max: limits::CALLS_MAX_DEFAULT,
             tls: None,
@@ -114,6 +117,7 @@ impl Replica {
                 key_prefix: "te".into(),
                 redis_connections: 2,
                 database_connections: 8,
+                database_pooler: settings.database_pooler,
                 allow_unsafe_durability: false,
             },
             engine: settings.engine,
