@@ -225,7 +225,8 @@ async fn run_server(config: Config) -> Result<(), Failure> {
 
 /// A connection is a file: takes as many as the process may have, and says so where that is too few.
 fn raise_file_limit(config: &Config) {
-    let stores = config.stores.redis_connections + config.stores.database_connections;
+    let replicas = 1 + u32::from(config.stores.database_read_url.is_some());
+    let stores = config.stores.redis_connections + replicas * config.stores.database_connections;
     let wanted = (config.grpc.connections_max + limits::FILES_SPARE) as u64 + u64::from(stores);
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };

@@ -139,6 +139,7 @@ pub async fn build(
     };
     let vault = vault::Options {
         connections: stores.database_connections,
+        read_url: stores.database_read_url.as_ref().map(|url| url.expose().into()),
         pooler: stores.database_pooler,
         allow_unsafe_durability: stores.allow_unsafe_durability,
         ..vault::Options::new(stores.database_url.expose())

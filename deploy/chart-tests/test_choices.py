@@ -128,10 +128,18 @@ def test_the_way_to_what_is_outside_is_open():
         [53, 53],
         [4317],
         [6380],
-        [6432],
+        [6432, 5432],
     ]
     policy = one(render("everything"), "NetworkPolicy", "tickets-ws-gateway")
     assert 14317 in [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+
+
+def test_a_pooler_and_a_read_replica_can_be_named():
+    booking = main(render("service-only"), "booking-svc")
+    assert env(booking)["TE_DATABASE_POOLER"] == "transaction"
+    (replica,) = [each for each in booking["env"] if each["name"] == "TE_DATABASE_READ_URL"]
+    assert replica["valueFrom"]["secretKeyRef"] == {"name": "postgresql", "key": "read-url"}
+    assert "TE_DATABASE_READ_URL" not in env(main(render(), "booking-svc"))
 
 
 def test_each_rule_file_and_dashboard_is_there():

@@ -17,6 +17,7 @@ from conftest import CHART, refusal
         (["redis.maxmemory=700mb"], "redis.maxmemory is above 60 %"),
         (["redis.enabled=false"], "redis.existingSecret must name a Secret"),
         (["postgresql.enabled=false"], "postgresql.existingSecret must name a Secret"),
+        (["postgresql.readUrl=true"], "the bundled PostgreSQL has no replica"),
         (["postgresql.serviceRole="], "postgresql.serviceRole is not set"),
         (["postgresql.maxConnections=67"], "postgresql.maxConnections must be at least 68"),
         (["bookingSvc.autoscaling.enabled=true", "bookingSvc.autoscaling.maxReplicas=11"], "must be at least 212"),

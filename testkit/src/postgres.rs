@@ -137,6 +137,11 @@ impl Server {
         self.process().as_ref().expect("PostgreSQL runs").resume();
     }
 
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.data.path().join("log")).unwrap()
+    }
+
     fn url_of(&self, database: &str) -> String {
         format!("postgres://postgres@{}/{database}", self.port.address())
     }

@@ -44,8 +44,8 @@ impl Catalog {
     }
 
     async fn load(&self, id: &EventId) -> Result<Arc<House>, vault::Error> {
-        let event = self.vault.event(id).await?.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
-        let layout = self.vault.layout(id).await?.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
+        let found = self.vault.house(id).await?;
+        let (event, layout) = found.ok_or_else(|| vault::Error::EventNotFound(id.clone()))?;
         Ok(Arc::new(House::new(&event, layout)))
     }
 }

@@ -202,7 +202,8 @@ impl Error {
             vault::Error::UnsafeDurability(_)
             | vault::Error::NotMigrated(_)
             | vault::Error::Pooler(_)
-            | vault::Error::Url(_) => {
+            | vault::Error::Url(_)
+            | vault::Error::ReadUrl(_) => {
                 tracing::error!(%error, "the vault can not be used");
                 Self::BackendUnavailable(Backend::Vault)
             }

@@ -74,6 +74,9 @@ pub struct StoreArgs {
     /// Connections to PostgreSQL.
     #[arg(long, env = "TE_DATABASE_CONNECTIONS", default_value_t = limits::DATABASE_CONNECTIONS_DEFAULT)]
     pub database_connections: u32,
+    /// Where lists may be read, at most some seconds late: a replica of PostgreSQL, as in TE_DATABASE_URL.
+    #[arg(long, env = "TE_DATABASE_READ_URL", hide_env_values = true)]
+    pub database_read_url: Option<Secret>,
     /// What stands between the service and PostgreSQL: nothing, or a pooler such as pgbouncer in transaction mode.
     #[arg(long, env = "TE_DATABASE_POOLER", value_enum, default_value = "none")]
     pub database_pooler: Pooler,

@@ -59,6 +59,8 @@ pub struct Stores {
     pub redis_connections: u32,
     /// Connections to PostgreSQL.
     pub database_connections: u32,
+    /// A replica of level 2 for lists.
+    pub database_read_url: Option<Secret>,
     /// What stands before PostgreSQL.
     pub database_pooler: Pooler,
     /// Start on a PostgreSQL that may lose what it has acknowledged.
@@ -168,6 +170,8 @@ impl TryFrom<StoreArgs> for Stores {
             key_prefix: args.key_prefix,
             redis_connections: args.redis_connections,
             database_connections: args.database_connections,
+            // An empty one stands for none: that is how a variable is unset in many tools.
+            database_read_url: args.database_read_url.filter(|url| !url.expose().is_empty()),
             database_pooler: args.database_pooler,
             allow_unsafe_durability: args.allow_unsafe_durability,
         })

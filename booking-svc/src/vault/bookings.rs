@@ -20,7 +20,7 @@ impl Vault {
         Err(Error::EpochStale { vault: rows::epoch(&row, "vault_epoch")? })
     }
 
-    /// Bookings, cancelled ones too, oldest first; those after the booking `after`.
+    /// Bookings, cancelled ones too, oldest first; those after the booking `after`. A booking of the last seconds may be missing.
     pub async fn bookings(
         &self,
         event: &EventId,
@@ -28,10 +28,13 @@ impl Vault {
         after: Option<&ReservationId>,
         limit: u32,
     ) -> Result<Vec<Booking>, Error> {
+        let goes_on = after.is_some();
         let (event, after, limit) = (event.as_str(), after.map(ToString::to_string), i64::from(limit));
         let answer = match customer.map(CustomerId::as_str) {
-            None => self.query(&sql::BOOKINGS, &[&event, &after, &limit]).await?,
-            Some(one) => self.query(&sql::BOOKINGS_OF_CUSTOMER, &[&event, &after, &limit, &one]).await?,
+            None => self.list(&sql::BOOKINGS, &[&event, &after, &limit], goes_on).await?,
+            Some(one) => {
+                self.list(&sql::BOOKINGS_OF_CUSTOMER, &[&event, &after, &limit, &one], goes_on).await?
+            }
         };
         answer.iter().map(rows::booking).collect()
     }

@@ -9,7 +9,9 @@ use bb8_postgres::tokio_postgres::{
 use futures_util::join;
 
 use super::{
-    Error, Pooler, rows,
+    Error, Pooler,
+    pool::Access,
+    rows,
     sql::{self, Statement},
 };
 
@@ -43,14 +45,19 @@ pub(super) struct Transaction<'a> {
 
 impl Connection {
     /// Sets a new connection up, so that the server gives up each statement after `limit_ms`.
-    pub(super) async fn new(client: Client, pooler: Pooler, limit_ms: u128) -> Result<Self, Error> {
+    pub(super) async fn new(
+        client: Client,
+        pooler: Pooler,
+        access: Access,
+        limit_ms: u128,
+    ) -> Result<Self, Error> {
         let session = match pooler {
             Pooler::None => {
-                client.batch_execute(&sql::setup(limit_ms)).await?;
+                client.batch_execute(&sql::setup(access, limit_ms)).await?;
                 Session::Own(HashMap::new())
             }
             Pooler::Transaction => {
-                let start = format!("{}; {}", sql::START, sql::setup_local(limit_ms, limit_ms));
+                let start = format!("{}; {}", sql::start(access), sql::setup_local(limit_ms, limit_ms));
                 Session::Lent { start, idle_ms: limit_ms }
             }
         };
@@ -78,6 +85,39 @@ impl Connection {
         };
         self.idle = true;
         Ok(rows)
+    }
+
+    /// Runs one statement without parameters, and then another one on the same server, in one round trip.
+    pub(super) async fn query_both(
+        &mut self,
+        before: &'static Statement,
+        statement: &'static Statement,
+        params: &Params<'_>,
+    ) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        self.idle = false;
+        let client = &self.client;
+        let (before, rows) = match &mut self.session {
+            Session::Own(prepared) => {
+                let before = prepare(client, prepared, before).await?;
+                let prepared = prepare(client, prepared, statement).await?;
+                join!(client.query(&before, &[]), client.query(&prepared, params))
+            }
+            Session::Lent { start, .. } => {
+                let params = typed(statement, params);
+                let (begun, before, rows, ended) = join!(
+                    client.batch_execute(start),
+                    client.query_typed(before.text, &[]),
+                    client.query_typed(statement.text, &params),
+                    client.batch_execute(sql::COMMIT),
+                );
+                begun.map_err(Error::not_begun)?;
+                ended?;
+                (before, rows)
+            }
+        };
+        let answers = (before?, rows?);
+        self.idle = true;
+        Ok(answers)
     }
 
     /// The settings with which the server may lose what it has acknowledged; empty where there is none.

@@ -50,6 +50,9 @@ pub enum Error {
     /// The connection string can not be used.
     #[error("the database URL is wrong: {0}")]
     Url(String),
+    /// The replica's connection string can not be used, or leads elsewhere.
+    #[error("TE_DATABASE_READ_URL is wrong: {0}")]
+    ReadUrl(String),
     /// A row says what it never should.
     #[error("the vault holds something impossible: {0}")]
     Corrupt(String),
@@ -61,7 +64,14 @@ pub enum Error {
 impl Error {
     /// Whether it stays wrong until somebody changes a setting or runs a command.
     pub(super) fn is_permanent(&self) -> bool {
-        matches!(self, Self::UnsafeDurability(_) | Self::NotMigrated(_) | Self::Url(_) | Self::Pooler(_))
+        matches!(
+            self,
+            Self::UnsafeDurability(_)
+                | Self::NotMigrated(_)
+                | Self::Url(_)
+                | Self::ReadUrl(_)
+                | Self::Pooler(_)
+        )
     }
 
     /// A transaction that may write did not begin: its server is gone, or a standby.

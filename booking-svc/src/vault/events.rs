@@ -1,9 +1,11 @@
 use bb8_postgres::tokio_postgres::{
-    IsolationLevel,
+    self, IsolationLevel,
     types::{Json, ToSql},
 };
 
-use super::{BULK_TIMEOUT, Error, Vault, connection::Connection, first, in_time, rows, sql};
+use super::{
+    BULK_TIMEOUT, Error, Vault, connection::Connection, first, in_time, replica::HOUSE_WAIT, rows, sql,
+};
 use crate::domain::{Epoch, Event, EventId, Layout, NewEvent, Row, SalesSettings, Seat, Section, UnixMs};
 
 impl Vault {
@@ -28,10 +30,10 @@ impl Vault {
         first(self.query(&sql::EVENT, &[&id.as_str()]).await?).as_ref().map(rows::event).transpose()
     }
 
-    /// Events by id, those after `after`.
+    /// Events by id, those after `after`. A change of the last seconds may be missing.
     pub async fn events(&self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>, Error> {
         let after = after.map_or("", EventId::as_str);
-        self.query(&sql::EVENTS, &[&after, &i64::from(limit)]).await?.iter().map(rows::event).collect()
+        self.list(&sql::EVENTS, &[&after, &i64::from(limit)], false).await?.iter().map(rows::event).collect()
     }
 
     /// As [`Self::events`], but only which there are and their epochs: all replicas ask for this each second.
@@ -43,29 +45,21 @@ impl Vault {
 
     /// The seats of an event. Sections and rows without seats are not kept.
     pub async fn layout(&self, id: &EventId) -> Result<Option<Layout>, Error> {
-        let seats = self.bulk(&sql::LAYOUT, &[&id.as_str()]).await?;
-        let mut sections: Vec<Section> = Vec::new();
-        for seat in &seats {
-            let (section, row): (&str, &str) =
-                (rows::get(seat, "section_name")?, rows::get(seat, "row_label")?);
-            if sections.last().is_none_or(|last| last.name != section) {
-                sections.push(Section { name: section.into(), rows: Vec::new() });
-            }
-            let Some(Section { rows: in_section, .. }) = sections.last_mut() else { continue };
-            if in_section.last().is_none_or(|last| last.label != row) {
-                in_section.push(Row { label: row.into(), seats: Vec::new() });
-            }
-            let Some(Row { seats: in_row, .. }) = in_section.last_mut() else { continue };
-            let category: i16 = rows::get(seat, "price_category")?;
-            in_row.push(Seat {
-                label: rows::get(seat, "label")?,
-                price_category: category.unsigned_abs(),
-                x_cm: rows::get(seat, "x_cm")?,
-                y_cm: rows::get(seat, "y_cm")?,
-                accessible: rows::get(seat, "accessible")?,
-            });
+        layout(&self.bulk(&sql::LAYOUT, &[&id.as_str()]).await?)
+    }
+
+    /// An event and its seats, for what never changes of them: a replica that has them is as good as the primary.
+    pub async fn house(&self, id: &EventId) -> Result<Option<(Event, Layout)>, Error> {
+        if let Some(replica) = &self.replica
+            && let Some(event) = replica.ask(HOUSE_WAIT, &sql::EVENT, &[&id.as_str()]).await
+            && let Some(event) = first(event)
+            && let Some(seats) = replica.ask(HOUSE_WAIT, &sql::LAYOUT, &[&id.as_str()]).await
+            && let Some(layout) = layout(&seats)?
+        {
+            return Ok(Some((rows::event(&event)?, layout)));
         }
-        Ok((!sections.is_empty()).then_some(Layout { sections }))
+        let Some(event) = self.event(id).await? else { return Ok(None) };
+        Ok(self.layout(id).await?.map(|layout| (event, layout)))
     }
 
     /// Changes what is given. New settings raise the revision.
@@ -122,6 +116,30 @@ impl From<&SalesSettings> for SettingsRow {
             closes_ms: settings.closes_at.map(|UnixMs(ms)| ms),
         }
     }
+}
+
+fn layout(seats: &[tokio_postgres::Row]) -> Result<Option<Layout>, Error> {
+    let mut sections: Vec<Section> = Vec::new();
+    for seat in seats {
+        let (section, row): (&str, &str) = (rows::get(seat, "section_name")?, rows::get(seat, "row_label")?);
+        if sections.last().is_none_or(|last| last.name != section) {
+            sections.push(Section { name: section.into(), rows: Vec::new() });
+        }
+        let Some(Section { rows: in_section, .. }) = sections.last_mut() else { continue };
+        if in_section.last().is_none_or(|last| last.label != row) {
+            in_section.push(Row { label: row.into(), seats: Vec::new() });
+        }
+        let Some(Row { seats: in_row, .. }) = in_section.last_mut() else { continue };
+        let category: i16 = rows::get(seat, "price_category")?;
+        in_row.push(Seat {
+            label: rows::get(seat, "label")?,
+            price_category: category.unsigned_abs(),
+            x_cm: rows::get(seat, "x_cm")?,
+            y_cm: rows::get(seat, "y_cm")?,
+            accessible: rows::get(seat, "accessible")?,
+        });
+    }
+    Ok((!sections.is_empty()).then_some(Layout { sections }))
 }
 
 /// False when the id is taken.

@@ -4,7 +4,11 @@ use bb8_postgres::tokio_postgres::{Client, NoTls, Row};
 use refinery::Migration;
 use tokio::select;
 
-use super::{Error, Options, pool, rows, sql};
+use super::{
+    Error, Options,
+    pool::{self, Access},
+    rows, sql,
+};
 
 mod embedded {
     #![allow(missing_docs, unreachable_pub)]
@@ -15,7 +19,7 @@ mod embedded {
 /// no more. Several processes may call it at once: the second waits for the first.
 pub async fn migrate(url: &str, service_role: Option<&str>) -> Result<Vec<String>, Error> {
     // Its lock is the session's.
-    if pool::lends(&Options::new(url)).await? {
+    if pool::lends(&Options::new(url), url, Access::Write).await? {
         return Err(Error::Pooler("`migrate` needs a URL that leads to PostgreSQL itself"));
     }
     let (mut client, connection) = pool::config(url)?.connect(NoTls).await?;

@@ -15,6 +15,7 @@ mod migrate;
 mod options;
 mod pool;
 mod recovery;
+mod replica;
 mod rows;
 mod sql;
 
@@ -37,7 +38,8 @@ use tokio::time::{Instant, sleep, timeout};
 use self::{
     connection::Params,
     lanes::Queue,
-    pool::{Manager, Pool},
+    pool::{Access, Manager, Pool},
+    replica::Replica,
     sql::Statement,
 };
 use crate::tasks::Tasks;
@@ -52,6 +54,7 @@ const BULK_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Vault {
     pool: Pool,
+    replica: Option<Replica>,
     operations: Operations,
     decisions: Queue,
     query_timeout: Duration,
@@ -77,10 +80,12 @@ impl Vault {
         let asking = Pool::new(asking, options.asking(), meter, "postgresql-ask");
         let deciding = Pool::new(deciding, options.deciding(), meter, "postgresql-decide");
         let operations = Operations::new(meter, "postgresql");
+        let replica = Replica::open(&options, &asking, &operations, daemons, meter).await?;
         let lanes = lanes::Metrics::new(meter, operations.clone());
         let decisions = lanes::start(deciding, &options, daemons, lanes);
         Ok(Self {
             pool: asking,
+            replica,
             operations,
             decisions,
             query_timeout: options.query_timeout,
@@ -105,6 +110,23 @@ impl Vault {
         self.operations.time("query", answer).await
     }
 
+    /// Runs one statement of a list, which may be a few seconds old: on the replica, if there is one and it is good enough.
+    /// One that goes on after a row has to find that row, and a replica that has no more may not even have it yet.
+    async fn list(
+        &self,
+        statement: &'static Statement,
+        params: &Params<'_>,
+        goes_on: bool,
+    ) -> Result<Vec<Row>, Error> {
+        if let Some(replica) = &self.replica
+            && let Some(rows) = replica.ask(replica::LIST_WAIT, statement, params).await
+            && !(goes_on && rows.is_empty())
+        {
+            return Ok(rows);
+        }
+        self.query(statement, params).await
+    }
+
     /// Runs one statement that may take longer: it answers with a row a seat, or writes, or waits for decisions.
     async fn bulk(&self, statement: &'static Statement, params: &Params<'_>) -> Result<Vec<Row>, Error> {
         let mut connection = self.pool.get().await?;
@@ -119,16 +141,16 @@ impl Vault {
 }
 
 async fn open(options: &Options) -> Result<(bb8::Pool<Manager>, bb8::Pool<Manager>), Error> {
-    if options.pooler == Pooler::None && pool::lends(options).await? {
+    if options.pooler == Pooler::None && pool::lends(options, &options.url, Access::Write).await? {
         return Err(Error::Pooler("set TE_DATABASE_POOLER=transaction"));
     }
-    let manager = Manager::new(options, options.query_timeout)?;
+    let manager = Manager::new(options, &options.url, Access::Write, options.query_timeout)?;
     let mut probe = manager.connect().await?;
     migrate::check(&probe.query(&sql::SCHEMA_VERSION, &[]).await?)?;
     warn_of_rights(&probe.query(&sql::MAY_DELETE, &[]).await?)?;
     drop(probe);
     let asking = manager.pool(options.asking(), options.pool_wait).await?;
-    let manager = Manager::new(options, options.decide_timeout)?;
+    let manager = Manager::new(options, &options.url, Access::Write, options.decide_timeout)?;
     Ok((asking, manager.pool(options.deciding(), options.pool_wait).await?))
 }
 

@@ -19,7 +19,9 @@ pub enum Pooler {
 pub struct Options {
     /// Where PostgreSQL is: a `postgres://` URL or a connection string.
     pub url: String,
-    /// What stands before it.
+    /// Where lists may be read: a replica of it, or none.
+    pub read_url: Option<String>,
+    /// What stands before both.
     pub pooler: Pooler,
     /// Connections in all, at least `commit_lanes` + 2. More than half of them are kept for decisions.
     pub connections: u32,
@@ -40,6 +42,7 @@ impl Options {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            read_url: None,
             pooler: Pooler::None,
             connections: 16,
             pool_wait: limits::POOL_WAIT,

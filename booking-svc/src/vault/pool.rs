@@ -37,12 +37,22 @@ pub(super) struct Pool {
     waits: PoolWaits,
 }
 
+/// What connections are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Everything, on the one server that takes writes.
+    Write,
+    /// Reads alone, on any server.
+    Read,
+}
+
 /// Opens connections that are set up, and safe to trust with a booking.
 pub(super) struct Manager {
     /// One for each host that the URL names; at most one of them takes writes.
     servers: Vec<PostgresConnectionManager<NoTls>>,
-    /// The place of the one that took writes last: it is asked first.
-    writable: AtomicUsize,
+    /// The place of the one that was good last: it is asked first.
+    last: AtomicUsize,
+    access: Access,
     pooler: Pooler,
     /// The server gives up a statement after this.
     limit_ms: u128,
@@ -51,37 +61,58 @@ pub(super) struct Manager {
 
 impl Manager {
     /// For statements that the client gives up after `patience`.
-    pub(super) fn new(options: &Options, patience: Duration) -> Result<Self, Error> {
-        let mut config = config(&options.url)?;
+    pub(super) fn new(
+        options: &Options,
+        url: &str,
+        access: Access,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let mut config = config(url)?;
         config.application_name("booking-svc");
+        if access == Access::Read {
+            config.target_session_attrs(TargetSessionAttrs::Any);
+        }
         let servers = each_host(&config)?.into_iter().map(|host| PostgresConnectionManager::new(host, NoTls));
         // The server gives up first: its locks are gone when the client asks again. What it can not bound (a COMMIT, a
         // stopped server) the client does.
         let limit_ms = (patience * 4 / 5).as_millis().max(1);
         Ok(Self {
             servers: servers.collect(),
-            writable: AtomicUsize::new(0),
+            last: AtomicUsize::new(0),
+            access,
             pooler: options.pooler,
             limit_ms,
-            allow_unsafe_durability: options.allow_unsafe_durability,
+            // Who only reads acknowledges nothing.
+            allow_unsafe_durability: options.allow_unsafe_durability || access == Access::Read,
         })
     }
 
     /// A pool of `size` connections, all open.
     pub(super) async fn pool(self, size: u32, wait: Duration) -> Result<bb8::Pool<Self>, Error> {
-        let pool = bb8::Pool::builder().max_size(size).min_idle(size).connection_timeout(wait);
-        pool.test_on_check_out(true).error_sink(Box::new(Log::default())).build(self).await
+        builder(size, wait).min_idle(size).build(self).await
+    }
+
+    /// The same, but connections are opened when they are needed: there may be nobody yet.
+    pub(super) fn later(self, size: u32, wait: Duration) -> bb8::Pool<Self> {
+        builder(size, wait).build_unchecked(self)
     }
 
     async fn open(&self, server: &PostgresConnectionManager<NoTls>) -> Result<Connection, Error> {
         let client = server.connect().await?;
-        let mut connection = Connection::new(client, self.pooler, self.limit_ms).await?;
-        let found = connection.unsafe_settings().await?;
-        if found.is_empty() || self.allow_unsafe_durability {
+        let mut connection = Connection::new(client, self.pooler, self.access, self.limit_ms).await?;
+        if self.allow_unsafe_durability {
             return Ok(connection);
         }
-        Err(Error::UnsafeDurability(found))
+        match connection.unsafe_settings().await? {
+            found if found.is_empty() => Ok(connection),
+            found => Err(Error::UnsafeDurability(found)),
+        }
     }
+}
+
+fn builder(size: u32, wait: Duration) -> bb8::Builder<Manager> {
+    let pool = bb8::Pool::builder().max_size(size).connection_timeout(wait);
+    pool.test_on_check_out(true).error_sink(Box::new(Log::default()))
 }
 
 impl Pool {
@@ -98,10 +129,10 @@ impl Pool {
 
 /// Whether it is a pooler that answers, and it lends its sessions by the transaction: then two connections get the same one.
 /// A pooler that is busy may lend two others, and is not found out.
-pub(super) async fn lends(options: &Options) -> Result<bool, Error> {
+pub(super) async fn lends(options: &Options, url: &str, access: Access) -> Result<bool, Error> {
     // As for a pooler: nothing must stay in what may be others' session.
     let options = Options { pooler: Pooler::Transaction, allow_unsafe_durability: true, ..options.clone() };
-    let manager = Manager::new(&options, options.query_timeout)?;
+    let manager = Manager::new(&options, url, access, options.query_timeout)?;
     let (mut one, mut other) = (manager.connect().await?, manager.connect().await?);
     let (one, other) = (one.query(&sql::BACKEND, &[]).await?, other.query(&sql::BACKEND, &[]).await?);
     let pid = |rows: &[Row]| rows.first().map(|row| rows::get::<i32>(row, "pid")).transpose();
@@ -149,6 +180,7 @@ fn alone(config: &Config, name: Option<&Host>, address: Option<IpAddr>, at: usiz
     config.get_application_name().map(|name| alone.application_name(name));
     alone.ssl_mode(config.get_ssl_mode()).channel_binding(config.get_channel_binding());
     patient(&mut alone);
+    alone.target_session_attrs(config.get_target_session_attrs());
     alone
 }
 
@@ -156,15 +188,15 @@ impl ManageConnection for Manager {
     type Connection = Connection;
     type Error = Error;
 
-    /// To the host that takes writes. One that hangs or is gone costs its time, and then the next is asked.
+    /// To a host that will do: for writes there is one. One that hangs or is gone costs its time, and then the next is asked.
     async fn connect(&self) -> Result<Connection, Error> {
-        let first = self.writable.load(Ordering::Relaxed);
+        let first = self.last.load(Ordering::Relaxed);
         let mut last = Error::Unavailable("the URL names no host".into());
         for turn in 0..self.servers.len() {
             let at = (first + turn) % self.servers.len();
             last = match timeout(CONNECT_TIMEOUT, self.open(&self.servers[at])).await {
                 Ok(Ok(connection)) => {
-                    self.writable.store(at, Ordering::Relaxed);
+                    self.last.store(at, Ordering::Relaxed);
                     return Ok(connection);
                 }
                 Ok(Err(error)) if error.is_permanent() => return Err(error),

@@ -2,6 +2,8 @@
 
 use bb8_postgres::tokio_postgres::types::Type;
 
+use super::pool::Access;
+
 /// A statement, and the types of its parameters: with them it can be run without being prepared first.
 pub(super) struct Statement {
     pub(super) text: &'static str,
@@ -32,9 +34,11 @@ macro_rules! booking_columns {
 /// Sets up a session of our own.
 ///
 /// Plans are made anew for each call (the tables start empty and grow fast); `vault_decide` knows better for itself.
-pub(super) fn setup(limit_ms: u128) -> String {
+pub(super) fn setup(access: Access, limit_ms: u128) -> String {
+    let read_only = access == Access::Read;
     format!(
-        "SET statement_timeout = {limit_ms};
+        "SET default_transaction_read_only = {read_only};
+         SET statement_timeout = {limit_ms};
          SET idle_in_transaction_session_timeout = {limit_ms};
          SET default_transaction_isolation = 'read committed';
          SET plan_cache_mode = force_custom_plan;
@@ -54,7 +58,12 @@ pub(super) fn setup_local(limit_ms: u128, idle_ms: u128) -> String {
     )
 }
 
-pub(super) const START: &str = "START TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE";
+pub(super) fn start(access: Access) -> &'static str {
+    match access {
+        Access::Write => "START TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
+        Access::Read => "START TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
+    }
+}
 
 pub(super) const COMMIT: &str = "COMMIT";
 
@@ -71,6 +80,14 @@ statement!(
 );
 
 statement!(BACKEND(), "SELECT pg_backend_pid() AS pid");
+
+// How much a server has of which database.
+statement!(
+    POSITION(),
+    "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS wal,
+            system_identifier AS cluster, current_database()::text AS database
+       FROM pg_control_system()"
+);
 
 statement!(SCHEMA_VERSION(), "SELECT max(version) FROM refinery_schema_history");
 

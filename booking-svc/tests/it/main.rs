@@ -26,6 +26,7 @@ mod pgbouncer;
 mod privileges;
 mod race;
 mod repeat;
+mod replica;
 mod roles;
 mod sale;
 mod stop;
