@@ -36,7 +36,7 @@ const DECISIONS: [&str; 9] = [
     "vault_block(",
     "vault_unblock(",
     "vault_raise_epoch(",
-    "WHERE reservation_id = ",
+    "WHERE reservation_id = $1",
     "cancelled_at IS NULL",
     "blocked_seats",
     "SELECT event_id, epoch",
