@@ -55,7 +55,14 @@ struct MigrateArgs {
     /// The role that serve logs in as, where it is not the owner: it gets what serve needs, and keeps nothing else.
     #[arg(long, env = "TE_DATABASE_SERVICE_ROLE")]
     service_role: Option<String>,
+    /// Whether bookings are written to the outbox, from which `serve` tells Kafka of them; without it, as it was.
+    #[arg(long, env = "TE_OUTBOX", value_parser = switch)]
+    outbox: Option<Switch>,
 }
+
+/// A thing to switch, or to leave as it is.
+#[derive(Clone, Copy, Debug)]
+struct Switch(Option<bool>);
 
 #[derive(Debug, Subcommand)]
 enum EventCommand {
@@ -193,8 +200,13 @@ impl Cli {
             }
             Command::Migrate(args) => {
                 let role = args.service_role.filter(|role| !role.is_empty());
-                let applied = migrate(&args.database.try_into()?, role.as_deref()).await?;
-                applied.iter().try_for_each(|name| say(format_args!("applied {name}")))?;
+                let outbox = args.outbox.and_then(|Switch(on)| on);
+                let migrated = migrate(&args.database.try_into()?, role.as_deref(), outbox).await?;
+                migrated.applied.iter().try_for_each(|name| say(format_args!("applied {name}")))?;
+                if let Some(on) = outbox {
+                    let (on, now) = (if on { "on" } else { "off" }, migrated.outbox_switched);
+                    say(format_args!("the outbox is {on}{}", if now { " from now on" } else { "" }))?;
+                }
                 role.map_or(Ok(()), |role| say(format_args!("{role} may do what the service needs")))?;
                 Ok(say(format_args!("the database is up to date"))?)
             }
@@ -264,6 +276,16 @@ fn mint(args: &MintArgs) -> Result<(), Failure> {
     let secret = args.jwt.required_secret()?.expose().as_bytes();
     let mint = Mint { subject: args.subject.as_str(), roles: &args.roles, ttl: args.ttl };
     Ok(say(format_args!("{}", mint.sign(&trust, secret)?))?)
+}
+
+/// An empty text stands for none: that is how a variable is unset in many tools.
+fn switch(text: &str) -> Result<Switch, String> {
+    match text {
+        "" => Ok(Switch(None)),
+        "on" => Ok(Switch(Some(true))),
+        "off" => Ok(Switch(Some(false))),
+        _ => Err("on or off".into()),
+    }
 }
 
 fn say(line: std::fmt::Arguments<'_>) -> io::Result<()> {

@@ -29,7 +29,7 @@ use gate::Gate;
 use identity::Auth;
 use tasks::Tasks;
 use telemetry::{ExporterBuildError, Metrics, Service, Traces, trace::Heed};
-use vault::Vault;
+use vault::{Migrated, Vault};
 
 /// As what it reports.
 const SERVICE: Service = Service { name: "booking-svc", version: env!("CARGO_PKG_VERSION") };
@@ -162,9 +162,13 @@ pub async fn build(
     Ok(Engine::start(gate, vault, meter, crew.work.clone(), crew.daemons.clone(), options))
 }
 
-/// Brings the database up to date, and `service_role` to its rights; names the migrations that were lacking.
-pub async fn migrate(database_url: &Secret, service_role: Option<&str>) -> Result<Vec<String>, StartError> {
-    Ok(vault::migrate(database_url.expose(), service_role).await?)
+/// Brings the database up to date, `service_role` to its rights, and the outbox to what is wanted.
+pub async fn migrate(
+    database_url: &Secret,
+    service_role: Option<&str>,
+    outbox: Option<bool>,
+) -> Result<Migrated, StartError> {
+    Ok(vault::migrate(database_url.expose(), service_role, outbox).await?)
 }
 
 async fn serve_metrics(metrics: &Metrics, address: SocketAddr, daemons: &Tasks) -> Result<(), StartError> {

@@ -13,6 +13,7 @@ mod events;
 mod lanes;
 mod migrate;
 mod options;
+mod outbox;
 mod pool;
 mod recovery;
 mod replica;
@@ -21,8 +22,9 @@ mod sql;
 
 pub use blocks::Blocked;
 pub use error::Error;
-pub use migrate::migrate;
+pub use migrate::{Migrated, migrate};
 pub use options::{Options, Pooler};
+pub use outbox::{Look, Outbox, Turn};
 pub use recovery::{Taken, Truth};
 
 use std::time::Duration;

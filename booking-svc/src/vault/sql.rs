@@ -96,6 +96,8 @@ statement!(MAY_DELETE(), "SELECT has_table_privilege('bookings', 'DELETE') AS ma
 
 pub(super) const GRANT: &str = "SELECT vault_grant($1)";
 
+pub(super) const SWITCH_OUTBOX: &str = "SELECT vault_outbox($1)";
+
 pub(super) const MIGRATE_LOCK: &str = "SET lock_timeout = '60s'; SELECT pg_advisory_lock(1414808917, 0)";
 
 // The event and all its seats, or nothing where the id is taken. Answers how many seats were written.
@@ -244,4 +246,41 @@ statement!(
      UNION ALL
     SELECT seat_id, NULL FROM blocked_seats WHERE event_id = $1
      ORDER BY seat_id"
+);
+
+// Whether anything waits in the outbox.
+statement!(OUTBOX_WAITS(), "SELECT EXISTS (SELECT FROM outbox) AS waits");
+
+// A turn as the relay: until the transaction ends, so also through a pooler that gives each transaction another session. A
+// relay that falls asleep in it for $1 loses it.
+statement!(
+    OUTBOX_LOCK(TEXT),
+    "SELECT pg_try_advisory_xact_lock(1414808918, 0) AS mine,
+            set_config('idle_in_transaction_session_timeout', $1, true)"
+);
+
+// What is there, lowest first; never what is "beyond the last": see V3.
+statement!(
+    OUTBOX_FIRST(INT8),
+    concat!(
+        "SELECT outbox_id, change, ",
+        booking_columns!(),
+        "  FROM (SELECT outbox_id, change, reservation_id AS id FROM outbox ORDER BY outbox_id LIMIT $1) AS first
+           LEFT JOIN LATERAL (SELECT * FROM bookings WHERE reservation_id = id OFFSET 0) AS b ON true
+          ORDER BY outbox_id"
+    )
+);
+
+statement!(OUTBOX_DELETE(INT8_ARRAY), "DELETE FROM outbox WHERE outbox_id = ANY ($1)");
+
+// $1 bounds the count: a look must not take long because much waits.
+statement!(
+    OUTBOX_LOOK(INT8),
+    "SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS counted) AS waiting,
+            (SELECT vault_ms(clock_timestamp()) - vault_ms(
+                        CASE change WHEN 'confirmed' THEN decided_at ELSE cancelled_at END)
+               FROM (SELECT * FROM outbox ORDER BY outbox_id LIMIT 1) AS oldest JOIN bookings USING (reservation_id)
+            ) AS oldest_ms,
+            EXISTS (SELECT FROM pg_trigger
+                     WHERE tgrelid = 'bookings'::regclass AND tgname = 'outbox_confirmed') AS is_on"
 );

@@ -9,6 +9,7 @@ mod epoch;
 mod events;
 mod mutants;
 mod outage;
+mod outbox;
 mod privileges;
 mod seats;
 mod support;

@@ -49,7 +49,7 @@ fn two_that_migrate_at_once_agree_and_an_empty_database_is_named() {
         let mut applied = [one.unwrap(), two.unwrap()];
         applied.sort();
         assert_eq!(applied[0], <[String; 0]>::default(), "the second finds nothing to do");
-        assert_eq!(applied[1], ["V1__vault", "V2__least_privilege"]);
+        assert_eq!(applied[1], ["V1__vault", "V2__least_privilege", "V3__outbox"]);
         db.vault_with_event().await;
     });
 }

@@ -10,7 +10,7 @@ use testkit::database::{OWNER, SERVICE, as_role};
 use crate::support::{Db, book, event_id, new_event, reservation, void, with_db, with_empty_db};
 
 /// What nobody must do who has stolen the service's URL.
-const REFUSED: [&str; 40] = [
+const REFUSED: [&str; 46] = [
     "CREATE TABLE t ()",
     "CREATE SCHEMA s",
     "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
@@ -43,6 +43,12 @@ const REFUSED: [&str; 40] = [
     "INSERT INTO booked_seats VALUES ('e', 9, 'e.0.9', true)",
     "INSERT INTO blocked_seats VALUES ('e', 9)",
     "DELETE FROM refinery_schema_history",
+    "INSERT INTO outbox (reservation_id, change) VALUES ('e.0.9', 'confirmed')",
+    "UPDATE outbox SET change = 'cancelled'",
+    "TRUNCATE outbox",
+    "SELECT setval('outbox_outbox_id_seq', 1)",
+    "SELECT vault_outbox(false)",
+    "DROP TRIGGER outbox_confirmed ON bookings",
     "SELECT vault_grant('ticketengine_service')",
     "CREATE TRIGGER t AFTER INSERT ON bookings EXECUTE FUNCTION suppress_redundant_updates_trigger()",
     "SET ROLE ticketengine",
@@ -76,12 +82,14 @@ async fn write_everything(vault: &Vault) {
 #[test]
 fn the_services_role_writes_by_the_functions_alone() {
     with_db(async |db| {
+        db.switch_outbox(true).await;
         write_everything(&db.vault_with_event().await).await;
         let service = db.raw_as(SERVICE).await;
         for statement in REFUSED {
             assert_refused(&service, statement).await;
         }
         assert_eq!((db.count("bookings").await, db.count("booked_seats").await), (2, 2));
+        assert_eq!(db.count("outbox").await, 2, "the triggers write it, whoever called");
     });
 }
 
@@ -96,7 +104,7 @@ fn a_role_that_could_do_more_can_not_after_the_next_migration() {
         assert_refused(&service, "UPDATE events SET epoch = 0").await;
         write_everything(&db.vault_with_event().await).await;
 
-        let nobody = vault::migrate(&as_role(&db.url, OWNER), Some("nobody at all")).await;
+        let nobody = vault::migrate(&as_role(&db.url, OWNER), Some("nobody at all"), None).await;
         assert!(matches!(&nobody, Err(Error::Query(why)) if why.contains("nobody at all")), "{nobody:?}");
     });
 }
@@ -106,9 +114,9 @@ fn a_role_that_could_do_more_can_not_after_the_next_migration() {
 fn the_owner_alone_is_enough() {
     with_empty_db(async |db: Db| {
         let url = as_role(&db.url, OWNER);
-        vault::migrate(&url, None).await.unwrap();
-        vault::migrate(&url, Some(OWNER)).await.unwrap();
-        vault::migrate(&db.url, Some(OWNER)).await.unwrap();
+        vault::migrate(&url, None, None).await.unwrap();
+        vault::migrate(&url, Some(OWNER), None).await.unwrap();
+        vault::migrate(&db.url, Some(OWNER), None).await.unwrap();
         let vault = db.vault_with(vault::Options { url, ..db.options() }).await;
         vault.create_event(&new_event("e", 100)).await.unwrap();
         write_everything(&vault).await;

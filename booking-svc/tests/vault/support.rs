@@ -96,7 +96,13 @@ impl Db {
 
     /// As an operator does it.
     pub(crate) async fn migrate(&self) -> Result<Vec<String>, vault::Error> {
-        vault::migrate(&as_role(&self.url, OWNER), Some(SERVICE)).await
+        Ok(vault::migrate(&as_role(&self.url, OWNER), Some(SERVICE), None).await?.applied)
+    }
+
+    /// Switches the outbox, as its operator does it.
+    pub(crate) async fn switch_outbox(&self, on: bool) -> bool {
+        let migrated = vault::migrate(&as_role(&self.url, OWNER), Some(SERVICE), Some(on)).await;
+        migrated.unwrap().outbox_switched
     }
 
     /// A vault with few connections, as the service's role.

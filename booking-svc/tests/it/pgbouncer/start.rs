@@ -24,9 +24,9 @@ async fn a_pooler_that_nobody_has_named_is_refused() {
     let refused = Vault::connect(Options::new(url.as_str()), &tasks, &global::meter("test")).await.err();
     assert!(matches!(refused, Some(Error::Pooler(_))), "{refused:?}");
     Vault::connect(named, &tasks, &global::meter("test")).await.unwrap();
-    let refused = migrate(&url, None).await.err();
+    let refused = migrate(&url, None, None).await.err();
     assert!(matches!(refused, Some(Error::Pooler(_))), "{refused:?}");
-    migrate(&as_role(&stage.server.url(), OWNER), Some(SERVICE)).await.unwrap();
+    migrate(&as_role(&stage.server.url(), OWNER), Some(SERVICE), None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

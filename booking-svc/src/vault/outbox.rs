@@ -1,0 +1,153 @@
+//! The outbox: bookings that others still have to hear of, and who may tell them.
+//!
+//! Invariant: a row goes only after its message was delivered, and of two changes of an event that depend on each other
+//! the earlier is delivered first. What dies between the two delivers again.
+
+use std::time::Duration;
+
+use bb8_postgres::{
+    bb8::ManageConnection,
+    tokio_postgres::{IsolationLevel, Row},
+};
+
+use super::{
+    Error, Options,
+    connection::Connection,
+    first, in_time,
+    pool::{Access, Manager},
+    rows, sql,
+};
+use crate::domain::Booking;
+
+/// How long a statement of a turn may take.
+const STATEMENT_WAIT: Duration = Duration::from_secs(5);
+/// Rows that are counted; beyond, the age of the oldest says enough.
+const COUNTED_MAX: i64 = 100_000;
+
+/// The relay's side of the vault, with a connection of its own: it keeps it while it waits for Kafka, and nobody else may
+/// have to wait for it.
+pub struct Outbox {
+    manager: Manager,
+    connection: Option<Connection>,
+}
+
+/// What became of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing waits.
+    Empty,
+    /// Another relay has the turn.
+    Elsewhere,
+    /// So many were taken, and so many of them delivered and deleted.
+    Done {
+        /// Rows that were read.
+        taken: usize,
+        /// Of them, those that are delivered.
+        delivered: usize,
+    },
+}
+
+/// How the outbox is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Whether bookings are written to it at all.
+    pub is_on: bool,
+    /// Rows that wait, at most [100,000](COUNTED_MAX).
+    pub waiting: u64,
+    /// How long ago the change was made that has waited longest; zero where none waits.
+    pub oldest: Duration,
+}
+
+impl Outbox {
+    /// Connects at the first use.
+    pub fn new(options: &Options) -> Result<Self, Error> {
+        Ok(Self {
+            manager: Manager::new(options, &options.url, Access::Write, options.query_timeout)?,
+            connection: None,
+        })
+    }
+
+    /// A turn as the relay, if no other has it: gives `deliver` the oldest changes, each as the booking was then, and
+    /// deletes those that it says are delivered. A `deliver` that takes longer than `patience` loses its turn to another.
+    ///
+    /// All of it is one transaction, and so is the lock: whoever dies or falls asleep in it gives it back.
+    pub async fn turn(
+        &mut self,
+        limit: u32,
+        patience: Duration,
+        deliver: impl AsyncFnOnce(Vec<Booking>) -> Vec<bool>,
+    ) -> Result<Turn, Error> {
+        let connection = self.connect().await?;
+        let answer = in_time(STATEMENT_WAIT, connection.query(&sql::OUTBOX_WAITS, &[])).await?;
+        if !first(answer).map_or(Ok(false), |row| rows::get(&row, "waits"))? {
+            return Ok(Turn::Empty);
+        }
+        relay(connection, limit, patience, deliver).await
+    }
+
+    /// How it is. Takes the same time however much waits.
+    pub async fn look(&mut self) -> Result<Look, Error> {
+        let connection = self.connect().await?;
+        let answer = in_time(STATEMENT_WAIT, connection.query(&sql::OUTBOX_LOOK, &[&COUNTED_MAX])).await?;
+        let row = first(answer).ok_or_else(|| Error::Corrupt("no answer about the outbox".into()))?;
+        let oldest_ms = rows::get::<Option<i64>>(&row, "oldest_ms")?.unwrap_or_default();
+        Ok(Look {
+            is_on: rows::get(&row, "is_on")?,
+            waiting: rows::get::<i64>(&row, "waiting")?.unsigned_abs(),
+            oldest: Duration::from_millis(u64::try_from(oldest_ms).unwrap_or_default()),
+        })
+    }
+
+    /// The connection of before, unless it is broken or a transaction on it did not end well.
+    async fn connect(&mut self) -> Result<&mut Connection, Error> {
+        let mut usable = self.connection.take();
+        let connection = match usable.take_if(|connection| !self.manager.has_broken(connection)) {
+            Some(connection) => connection,
+            None => self.manager.connect().await?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+}
+
+/// The statement that reads begins after the lock was got: it sees what the relay before has deleted.
+async fn relay(
+    connection: &mut Connection,
+    limit: u32,
+    patience: Duration,
+    deliver: impl AsyncFnOnce(Vec<Booking>) -> Vec<bool>,
+) -> Result<Turn, Error> {
+    let begin = connection.begin(IsolationLevel::ReadCommitted, STATEMENT_WAIT);
+    let transaction = in_time(STATEMENT_WAIT, begin).await?;
+    let asleep_max = format!("{}ms", patience.as_millis());
+    let taken = in_time(STATEMENT_WAIT, async {
+        let answer = transaction.query(&sql::OUTBOX_LOCK, &[&asleep_max]).await?;
+        if !first(answer).map_or(Ok(false), |row| rows::get(&row, "mine"))? {
+            return Ok(None);
+        }
+        Ok(Some(transaction.query(&sql::OUTBOX_FIRST, &[&i64::from(limit)]).await?))
+    });
+    let Some(taken) = taken.await? else {
+        in_time(STATEMENT_WAIT, transaction.commit()).await?;
+        return Ok(Turn::Elsewhere);
+    };
+    let ids = taken.iter().map(|row| rows::get(row, "outbox_id")).collect::<Result<Vec<i64>, _>>()?;
+    let changes = taken.iter().map(as_it_was).collect::<Result<Vec<_>, _>>()?;
+    let delivered = deliver(changes).await;
+    let done: Vec<i64> = ids.iter().zip(delivered).filter_map(|(id, done)| done.then_some(*id)).collect();
+    in_time(STATEMENT_WAIT, async {
+        transaction.query(&sql::OUTBOX_DELETE, &[&done]).await?;
+        transaction.commit().await
+    })
+    .await?;
+    Ok(Turn::Done { taken: ids.len(), delivered: done.len() })
+}
+
+/// The booking at the time of the change: a confirmed one may have been cancelled since.
+fn as_it_was(row: &Row) -> Result<Booking, Error> {
+    let booking = rows::booking(row)?;
+    match rows::get(row, "change")? {
+        "confirmed" => Ok(Booking { cancelled_at: None, ..booking }),
+        "cancelled" if booking.cancelled_at.is_some() => Ok(booking),
+        other => Err(Error::Corrupt(format!("the outbox says {other:?} of {}", booking.id))),
+    }
+}
