@@ -3,9 +3,10 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 const ROOT: &str = "proto";
-const FILES: [&str; 2] = [
+const FILES: [&str; 3] = [
     "proto/ticketengine/booking/v1/booking_service.proto",
     "proto/ticketengine/booking/v1/event_service.proto",
+    "proto/ticketengine/events/v1/booking_events.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

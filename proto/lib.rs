@@ -4,11 +4,25 @@
 
 use tonic::Code;
 
-/// Package `ticketengine.booking.v1`.
+/// The packages as the schema nests them: generated code names one from another by this path.
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
-pub mod v1 {
-    tonic::include_proto!("ticketengine.booking.v1");
+mod packages {
+    pub mod booking {
+        pub mod v1 {
+            tonic::include_proto!("ticketengine.booking.v1");
+        }
+    }
+    pub mod events {
+        pub mod v1 {
+            tonic::include_proto!("ticketengine.events.v1");
+        }
+    }
 }
+
+/// Package `ticketengine.booking.v1`.
+pub use packages::booking::v1;
+/// Package `ticketengine.events.v1`: what Kafka is told.
+pub use packages::events::v1 as events;
 
 /// The schema as an encoded `FileDescriptorSet`, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ticketengine.bin"));

@@ -12,6 +12,8 @@ pub mod identity;
 pub mod limits;
 #[cfg(feature = "mutants")]
 mod mutants;
+#[cfg(feature = "kafka")]
+pub mod relay;
 pub mod tasks;
 pub mod vault;
 pub mod venue;
@@ -52,6 +54,10 @@ pub enum StartError {
     /// PostgreSQL can not be reached, or must not be used.
     #[error("PostgreSQL: {0}")]
     Vault(#[from] vault::Error),
+    /// Kafka's library refuses what it is told.
+    #[cfg(feature = "kafka")]
+    #[error("Kafka: {0}")]
+    Kafka(#[from] relay::Error),
     /// The gRPC server can not be set up.
     #[error(transparent)]
     Grpc(#[from] grpc::Error),
@@ -112,6 +118,13 @@ pub async fn serve(
             return Err(error);
         }
     };
+    #[cfg(feature = "kafka")]
+    if let Some(kafka) = &config.kafka
+        && let Err(error) = start_relay(kafka, &config.stores, &engine, &crew.daemons, &meter)
+    {
+        crew.stop().await;
+        return Err(error);
+    }
     if let Ok(address) = listener.local_addr() {
         info!(%address, tls = config.grpc.tls.is_some(), "listening for gRPC");
     }
@@ -137,13 +150,7 @@ pub async fn build(
         pool_wait: limits::POOL_WAIT,
         tombstone_ttl: settings.tombstone_ttl,
     };
-    let vault = vault::Options {
-        connections: stores.database_connections,
-        read_url: stores.database_read_url.as_ref().map(|url| url.expose().into()),
-        pooler: stores.database_pooler,
-        allow_unsafe_durability: stores.allow_unsafe_durability,
-        ..vault::Options::new(stores.database_url.expose())
-    };
+    let vault = vault_options(stores);
     let (gate, vault) = (
         Gate::connect(&gate, &crew.daemons, meter).await?,
         Vault::connect(vault, &crew.daemons, meter).await?,
@@ -160,6 +167,30 @@ pub async fn build(
         steps: settings.steps.clone(),
     };
     Ok(Engine::start(gate, vault, meter, crew.work.clone(), crew.daemons.clone(), options))
+}
+
+fn vault_options(stores: &Stores) -> vault::Options {
+    vault::Options {
+        connections: stores.database_connections,
+        read_url: stores.database_read_url.as_ref().map(|url| url.expose().into()),
+        pooler: stores.database_pooler,
+        allow_unsafe_durability: stores.allow_unsafe_durability,
+        ..vault::Options::new(stores.database_url.expose())
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn start_relay(
+    kafka: &config::Kafka,
+    stores: &Stores,
+    engine: &Engine,
+    daemons: &Tasks,
+    meter: &Meter,
+) -> Result<(), StartError> {
+    let outbox = vault::Outbox::new(&vault_options(stores))?;
+    let relay = relay::Relay::new(&kafka.into(), outbox, engine.clone(), meter)?;
+    daemons.spawn("relay", relay.run(daemons.stopping()));
+    Ok(())
 }
 
 /// Brings the database up to date, `service_role` to its rights, and the outbox to what is wanted.

@@ -10,7 +10,7 @@ use std::{fs, path::Path};
 type Layer = (&'static str, &'static [&'static str]);
 
 /// The layers of the service. A part that is not listed (`lib`, `main`, `config`) wires or stands apart.
-const SERVICE_LAYERS: [Layer; 10] = [
+const SERVICE_LAYERS: [Layer; 11] = [
     ("domain", &[]),
     ("limits", &[]),
     ("tasks", &[]),
@@ -20,6 +20,7 @@ const SERVICE_LAYERS: [Layer; 10] = [
     ("venue", &["domain", "limits"]),
     ("identity", &["booking", "domain", "limits", "tasks"]),
     ("booking", &["board", "domain", "gate", "limits", "tasks", "vault"]),
+    ("relay", &["booking", "domain", "limits", "tasks", "vault"]),
     ("grpc", &["booking", "domain", "identity", "limits", "tasks"]),
 ];
 /// The same of the gateway. A session keeps the place that admission gave it, and so names `http`.
@@ -71,7 +72,7 @@ struct Rule {
     fine: (&'static str, &'static str),
 }
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     Rule {
         name: "a part names only what its layer allows",
         check: layers,
@@ -98,6 +99,12 @@ const RULES: [Rule; 12] = [
         check: |source| outside(source, "vault", &["bb8_postgres", "tokio_postgres", "refinery"]),
         broken: ("booking-svc/src/lib.rs", "use bb8_postgres::tokio_postgres;"),
         fine: ("booking-svc/src/vault/pool.rs", "use bb8_postgres::tokio_postgres;"),
+    },
+    Rule {
+        name: "only relay names rdkafka",
+        check: |source| outside(source, "relay", &["rdkafka"]),
+        broken: ("booking-svc/src/booking/mod.rs", "use rdkafka::producer::FutureProducer;"),
+        fine: ("booking-svc/src/relay/mod.rs", "use rdkafka::producer::FutureProducer;"),
     },
     Rule {
         name: "a crate knows the wire types and none of the strangers",

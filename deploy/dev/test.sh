@@ -11,12 +11,14 @@ cmd_test() {
     mkdir -p "$run_dir" "$log_dir"
     find_tools
     find_pgbouncer
+    find_kafka_compilers
     trap 'test_exit $?' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     stop_tests # what a run that was killed left behind
     start_test_stores
-    (($# > 0)) || set -- --workspace --all-features
+    # Those with Kafka are test-kafka's: not everybody has Java.
+    (($# > 0)) || set -- --workspace --all-features -- --skip kafka::
     step "cargo test $*"
     # In the background, because bash would handle a TERM only after a foreground command.
     (cd "$root" && exec setsid cargo test --locked "$@" 9>&-) &

@@ -10,6 +10,7 @@ pub mod calls;
 pub mod database;
 pub mod frame;
 pub mod house;
+pub mod kafka;
 pub mod pgbouncer;
 pub mod place;
 pub mod ports;

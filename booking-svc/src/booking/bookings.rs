@@ -8,9 +8,7 @@ impl Engine {
     pub async fn booking(&self, id: ReservationId, owner: Owner) -> Result<Priced<Booking>, Error> {
         let outcome = self.0.vault.outcome(&id).await.map_err(|error| self.vault_error(&id.event, &error))?;
         match outcome {
-            Some(Outcome::Booked(booking)) if owner.covers(&booking.customer) => {
-                self.priced_booking(booking).await
-            }
+            Some(Outcome::Booked(booking)) if owner.covers(&booking.customer) => self.price(booking).await,
             Some(Outcome::Booked(_) | Outcome::Void(_)) | None => Err(Error::BookingNotFound(id)),
         }
     }
@@ -33,7 +31,8 @@ impl Engine {
         Ok(Page::cut(bookings.into_iter().map(price).collect(), limit))
     }
 
-    pub(super) async fn priced_booking(&self, booking: Booking) -> Result<Priced<Booking>, Error> {
+    /// Puts the price to a booking.
+    pub async fn price(&self, booking: Booking) -> Result<Priced<Booking>, Error> {
         let house = self.0.catalog.house(&booking.id.event).await?;
         let seats = booking.seats.clone();
         Ok(house.price(booking, &seats))

@@ -76,7 +76,7 @@ impl Engine {
             }
             Outcome::Booked(booking) => {
                 self.0.metrics.confirmed("booked");
-                self.priced_booking(booking).await
+                self.price(booking).await
             }
             Outcome::Void(_) => {
                 self.0.metrics.confirmed("void");
@@ -146,6 +146,6 @@ impl Engine {
         // If this process dies here, the reconciler finds the seats sold in the gate and free in the vault.
         let outcome = Outcome::Booked(booking.clone());
         self.settle(&booking.reservation(), &outcome).await;
-        self.priced_booking(booking).await
+        self.price(booking).await
     }
 }

@@ -218,6 +218,11 @@ impl Engine {
         }
     }
 
+    /// For tests, which end or pause the process here: a point between two stores that is not the engine's own.
+    pub async fn reached(&self, step: Step) {
+        self.0.options.steps.reached(step).await;
+    }
+
     /// Whether a store answers at once; metrics say it, too.
     async fn answers(&self, store: Backend) -> Result<(), Error> {
         let up = match store {

@@ -38,7 +38,7 @@ impl Engine {
                 engine.settle(&reservation, &outcome).await;
             }
         });
-        self.priced_booking(booking).await
+        self.price(booking).await
     }
 
     /// Gives the seats of a hold back without the vault's word.

@@ -26,6 +26,8 @@ pub enum Step {
     RebuildRaised,
     /// A rebuild has read everything; nothing is published.
     RebuildRead,
+    /// Kafka has acknowledged changes; the vault's outbox still has them.
+    RelayDelivered,
 }
 
 /// What happens at each step: nothing, outside of tests.

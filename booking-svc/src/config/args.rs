@@ -24,6 +24,8 @@ pub struct ServeArgs {
     pub stores: StoreArgs,
     #[command(flatten)]
     pub engine: EngineArgs,
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
     /// How callers prove who they are; "off" is for development only.
     #[arg(long, env = "TE_AUTH", value_enum, default_value = "jwt")]
     pub auth: AuthMode,
@@ -92,6 +94,20 @@ pub struct DatabaseArgs {
     /// Level 2: postgres://user:password@host:port/database.
     #[arg(long, env = "TE_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
+}
+
+/// Where bookings are told of, in builds with the feature `kafka`.
+#[derive(Args, Clone, Debug)]
+pub struct KafkaArgs {
+    /// Kafka's brokers, such as kafka-1:9092,kafka-2:9092; then bookings in the outbox are sent there.
+    #[arg(long, env = "TE_KAFKA_BROKERS")]
+    pub kafka_brokers: Option<String>,
+    /// The topic of bookings.
+    #[arg(long, env = "TE_KAFKA_TOPIC", default_value = "ticketengine.bookings")]
+    pub kafka_topic: String,
+    /// Further options of librdkafka, as name=value, with spaces or line breaks between them.
+    #[arg(long, env = "TE_KAFKA_OPTIONS", hide_env_values = true)]
+    pub kafka_options: Option<Secret>,
 }
 
 /// How reservations behave.

@@ -2,9 +2,11 @@
 
 mod args;
 mod credentials;
+mod kafka;
 mod secret;
 
-pub use args::{AuthMode, DatabaseArgs, EngineArgs, JwtArgs, ServeArgs, StoreArgs};
+pub use args::{AuthMode, DatabaseArgs, EngineArgs, JwtArgs, KafkaArgs, ServeArgs, StoreArgs};
+pub use kafka::Kafka;
 pub use secret::Secret;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -38,6 +40,8 @@ pub struct Config {
     pub stores: Stores,
     /// How reservations behave.
     pub engine: EngineSettings,
+    /// Where bookings are told of, where they are.
+    pub kafka: Option<Kafka>,
     /// How callers prove who they are.
     pub auth: Arc<Auth>,
     /// The gRPC server.
@@ -130,6 +134,7 @@ impl TryFrom<ServeArgs> for Config {
             listen: args.listen,
             stores: args.stores.try_into()?,
             engine: args.engine.try_into()?,
+            kafka: kafka::read(args.kafka)?,
             auth,
             grpc: grpc::Options {
                 tls,

@@ -106,3 +106,35 @@ fn secrets_are_not_shown() {
     let short = wrong_with(&[("--token-secret", "hunter2")]);
     assert!(!short.contains("hunter2"), "{short}");
 }
+
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn kafka_needs_a_build_with_it() {
+    let problem = wrong_with(&[("--kafka-brokers", "127.0.0.1:9092")]);
+    assert!(
+        problem.starts_with("TE_KAFKA_BROKERS is set, but this program was built without Kafka"),
+        "{problem}"
+    );
+    assert!(config(&[("--kafka-brokers", " ")]).unwrap().kafka.is_none(), "an empty text is none");
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn options_of_kafka_are_read_and_wrong_ones_are_named() {
+    let with = |options| config(&[("--kafka-brokers", "127.0.0.1:1"), ("--kafka-options", options)]);
+    let kafka = with("sasl.username=te\nsasl.password=a=b").unwrap().kafka.unwrap();
+    assert_eq!(kafka.topic, "ticketengine.bookings");
+    let options: Vec<_> = kafka.options.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(options, [("sasl.username", "te"), ("sasl.password", "a=b")]);
+    assert!(!format!("{kafka:?}").contains("a=b"), "a password is not shown");
+    for (options, problem) in [
+        ("acks", "TE_KAFKA_OPTIONS must be name=value"),
+        ("acks=1", "TE_KAFKA_OPTIONS can not be: acks is fixed"),
+        ("no.such=1", "TE_KAFKA_OPTIONS can not be: "),
+    ] {
+        let error = with(options).unwrap_err().to_string();
+        assert!(error.starts_with(problem), "{error}");
+    }
+    let topic = wrong_with(&[("--kafka-brokers", "127.0.0.1:1"), ("--kafka-topic", "a b")]);
+    assert!(topic.starts_with("TE_KAFKA_TOPIC must be"), "{topic}");
+}

@@ -105,7 +105,7 @@ impl BookingService for Booking {
         let (caller, wire) = caller(request)?;
         let claim = claim(&caller, &wire.reservation_id, wire.reservation_token, &wire.customer_id)?;
         let payment = convert::id("payment_reference", &wire.payment_reference)?;
-        let booking = convert::booking(self.engine.confirm(claim, payment).await?);
+        let booking = self.engine.confirm(claim, payment).await?.into();
         Ok(Response::new(v1::ConfirmResponse { booking: Some(booking) }))
     }
 
@@ -116,7 +116,7 @@ impl BookingService for Booking {
         let (caller, wire) = caller(request)?;
         let owner = access::owner(&caller, &wire.customer_id)?;
         let id = convert::id("booking_id", &wire.booking_id)?;
-        let booking = convert::booking(self.engine.cancel(id, owner).await?);
+        let booking = self.engine.cancel(id, owner).await?.into();
         Ok(Response::new(v1::CancelResponse { booking: Some(booking) }))
     }
 
@@ -139,7 +139,7 @@ impl BookingService for Booking {
         let (caller, wire) = caller(request)?;
         let owner = access::owner(&caller, &wire.customer_id)?;
         let id = convert::id("booking_id", &wire.booking_id)?;
-        let booking = convert::booking(self.engine.booking(id, owner).await?);
+        let booking = self.engine.booking(id, owner).await?.into();
         Ok(Response::new(v1::GetBookingResponse { booking: Some(booking) }))
     }
 
@@ -155,7 +155,7 @@ impl BookingService for Booking {
         let page = self.engine.bookings(event, owner, after, limit).await?;
         let next = convert::next_page(page.more, page.items.last(), |last| last.item.id.to_string());
         Ok(Response::new(v1::ListBookingsResponse {
-            bookings: page.items.into_iter().map(convert::booking).collect(),
+            bookings: page.items.into_iter().map(Into::into).collect(),
             next_page_token: next,
         }))
     }

@@ -167,23 +167,25 @@ pub(super) fn reservation(priced: Priced<Reservation>) -> v1::Reservation {
     }
 }
 
-pub(super) fn booking(priced: Priced<Booking>) -> v1::Booking {
-    let Priced { item, total_minor, currency } = priced;
-    let state = match item.cancelled_at {
-        None => v1::BookingState::Confirmed,
-        Some(_) => v1::BookingState::Cancelled,
-    };
-    v1::Booking {
-        booking_id: item.id.to_string(),
-        event_id: item.id.event.to_string(),
-        customer_id: item.customer.to_string(),
-        seat_ids: numbers(&item.seats),
-        state: state.into(),
-        payment_reference: item.payment.to_string(),
-        total_minor,
-        currency: currency.to_string(),
-        create_time: Some(timestamp(item.booked_at)),
-        cancel_time: item.cancelled_at.map(timestamp),
+/// The one way for a booking to the wire, for answers and for Kafka.
+impl From<Priced<Booking>> for v1::Booking {
+    fn from(Priced { item, total_minor, currency }: Priced<Booking>) -> Self {
+        let state = match item.cancelled_at {
+            None => v1::BookingState::Confirmed,
+            Some(_) => v1::BookingState::Cancelled,
+        };
+        Self {
+            booking_id: item.id.to_string(),
+            event_id: item.id.event.to_string(),
+            customer_id: item.customer.to_string(),
+            seat_ids: numbers(&item.seats),
+            state: state.into(),
+            payment_reference: item.payment.to_string(),
+            total_minor,
+            currency: currency.to_string(),
+            create_time: Some(timestamp(item.booked_at)),
+            cancel_time: item.cancelled_at.map(timestamp),
+        }
     }
 }
 

@@ -14,6 +14,8 @@ mod gate;
 mod held_commit;
 mod holds;
 mod hostile;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod killed_postgres;
 mod late;
 mod lost_in_load;

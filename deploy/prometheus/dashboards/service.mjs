@@ -123,6 +123,17 @@ export default dashboard({
             graph("Epoch", "The highest of any event.", "none", [["epoch", worst("ticketengine_epoch_max")]]),
         ),
         row(
+            "Kafka",
+            graph("Lag", "For how long the oldest change has waited, by replica. Empty without Kafka.", "s", [
+                ["{{instance}}", `ticketengine_outbox_lag_seconds{${INSTANCE}}`],
+            ], { thresholds: steps([60, "red"]) }),
+            graph("Outbox", "Changes that wait; counted up to 100,000.", "short", [["changes", worst("ticketengine_outbox_waiting")]]),
+            graph("Told, and failed", "Changes and turns a second.", "ops", [
+                ["told", sumRate("ticketengine_outbox_delivered_total", INSTANCE)],
+                ["failed by {{store}}", rateBy("store", "ticketengine_outbox_failures_total", INSTANCE)],
+            ]),
+        ),
+        row(
             "Processes",
             graph("CPU", "Cores, by replica.", "short", [["{{instance}}", `rate(process_cpu_seconds_total{${INSTANCE}}${RATE})`]]),
             graph("Memory", "Resident, by replica.", "bytes", [["{{instance}}", `process_resident_memory_bytes{${INSTANCE}}`]]),

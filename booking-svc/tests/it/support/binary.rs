@@ -26,7 +26,7 @@ impl Doomed {
     pub(crate) async fn start(world: &World, end: Step) -> Self {
         let sweeps =
             matches!(end, Step::SweepFound | Step::SweepDecided | Step::RebuildRaised | Step::RebuildRead);
-        let doomed = Self::spawn(world, ("TE_ABORT_AT", &format!("{end:?}")), sweeps);
+        let doomed = Self::spawn(world, &[("TE_ABORT_AT", &format!("{end:?}"))], sweeps);
         // One that is to end by itself may do so before it answers anybody.
         if !sweeps {
             doomed.answers().await;
@@ -37,17 +37,24 @@ impl Doomed {
     /// Starts one that sweeps, without a guard.
     #[cfg(feature = "mutants")]
     pub(crate) async fn without(world: &World, guard: &str) -> Self {
-        let mutant = Self::spawn(world, ("TE_MUTANT", guard), true);
+        let mutant = Self::spawn(world, &[("TE_MUTANT", guard)], true);
         mutant.answers().await;
         mutant
     }
 
-    fn spawn(world: &World, (name, value): (&str, &str), sweeps: bool) -> Self {
+    /// Starts one that tells Kafka of bookings.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn relay(world: &World, brokers: &str, end: Option<Step>) -> Self {
+        let end = end.map_or_else(String::new, |end| format!("{end:?}"));
+        Self::spawn(world, &[("TE_KAFKA_BROKERS", brokers), ("TE_ABORT_AT", &end)], false)
+    }
+
+    fn spawn(world: &World, settings: &[(&str, &str)], sweeps: bool) -> Self {
         let port = Port::take();
         let process = Process::spawn(
             Command::new(env!("CARGO_BIN_EXE_booking-svc"))
                 .arg("serve")
-                .env(name, value)
+                .envs(settings.iter().copied())
                 .env("TE_LISTEN", port.address().to_string())
                 .env("TE_REDIS_URL", world.redis.url())
                 .env("TE_DATABASE_URL", world.database.url())
@@ -77,6 +84,18 @@ impl Doomed {
     /// SIGKILL, as kill -9 does it.
     pub(crate) async fn kill(self) {
         self.process.kill().await;
+    }
+
+    /// SIGSTOP: connections stay, nothing answers.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// Ends [`Self::pause`].
+    #[cfg(feature = "kafka")]
+    pub(crate) fn resume(&self) {
+        self.process.resume();
     }
 
     /// The memory that it has, in KiB.

@@ -1,10 +1,10 @@
 //! A system under test: private stores, and replicas of the service in this process.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{net::SocketAddr, ops::Deref, sync::Arc, time::Duration};
 
 use booking_svc::{
     booking::{Step, Steps},
-    config::{Config, EngineSettings, Secret, Stores},
+    config::{Config, EngineSettings, Kafka, Secret, Stores},
     grpc,
     identity::{Auth, Role, Trust, Verifier},
     limits, serve,
@@ -32,6 +32,8 @@ use super::{database::Database, redis::Redis, wait_until, witness::Witness};
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) engine: EngineSettings,
+    pub(crate) kafka: Option<Kafka>,
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) redis_url: String,
     pub(crate) database_url: String,
     pub(crate) database_read_url: Option<String>,
@@ -71,6 +73,8 @@ impl World {
                 reconcile_every: Some(Duration::from_millis(500)),
                 ..EngineSettings::for_command()
             },
+            kafka: None,
+            metrics_listen: None,
             redis_url: self.redis.url(),
             database_url: self.database.url(),
             database_read_url: None,
@@ -124,6 +128,7 @@ impl Replica {
                 allow_unsafe_durability: false,
             },
             engine: settings.engine,
+            kafka: settings.kafka,
             auth: settings.auth,
             grpc: grpc::Options {
                 tls: settings.tls,
@@ -133,7 +138,7 @@ impl Replica {
                 grace: Duration::from_secs(5),
             },
             report: telemetry::Settings {
-                metrics_listen: None,
+                metrics_listen: settings.metrics_listen,
                 exporting: None,
                 log: Log { filter: "info".into(), format: LogFormat::Human },
             },
@@ -159,7 +164,7 @@ impl Replica {
     }
 
     /// The client of a replica that runs elsewhere.
-    pub(super) fn elsewhere(address: std::net::SocketAddr) -> Self {
+    pub(super) fn elsewhere(address: SocketAddr) -> Self {
         Self { caller: Caller::new(&address.to_string()), stop: None, served: JoinSet::new() }
     }
 
