@@ -67,6 +67,24 @@ def test_each_replica_migrates_before_it_serves():
     assert "initContainers" not in pod(one(render("service-only"), "Deployment", "tickets-ticketengine-booking-svc"))[1]
 
 
+def test_kafka_is_told_where_the_outbox_is_on():
+    names = {"minimal": "tickets-ticketengine", "everything": "tickets"}
+
+    def told(values):
+        deployment = one(objects := render(values), "Deployment", f"{names[values]}-booking-svc")
+        (migrate,) = pod(deployment)[1]["initContainers"]
+        settings = {name: value for name, value in env(main(objects, "booking-svc")).items() if "KAFKA" in name}
+        return env(migrate)["TE_OUTBOX"], settings
+
+    assert told("minimal") == ("off", {})
+    on, settings = told("everything")
+    assert on == "on" and settings["TE_KAFKA_BROKERS"] == "kafka-1:9092,kafka-2:9092,kafka-3:9093"
+    assert settings["TE_KAFKA_TOPIC"] == "sale.bookings"
+    assert settings["TE_KAFKA_OPTIONS"]["secretKeyRef"] == {"name": "kafka", "key": "options"}
+    policy = one(render("everything"), "NetworkPolicy", "tickets-booking-svc")["spec"]
+    assert [port["port"] for rule in policy["egress"] for port in rule["ports"]][-2:] == [9092, 9093]
+
+
 def test_with_own_secrets_nothing_is_made_up():
     """Argo CD renders again and again: it must come out the same."""
     assert not of_kind(render("own-secrets"), "Secret")

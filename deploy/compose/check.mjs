@@ -89,6 +89,16 @@ for (const name of gateways) {
     check(environment.TE_DEMO_JWT_SECRET === secret, `${name} signs with another secret than ${target} checks`);
 }
 
+// Kafka, and the command that switches it on.
+const kafka = text("deploy/compose/kafka.properties");
+const [[broker]] = all(/^advertised\.listeners=CLIENT:\/\/(\S+)$/gm, "deploy/compose/kafka.properties");
+check(kafka.includes(`listeners=CLIENT://:${broker.split(":")[1]},`) && services[broker.split(":")[0]], `no Kafka at ${broker}`);
+const kept = services.kafka.volumes.some(({ target }) => kafka.includes(`log.dirs=${target}\n`));
+check(kept, "Kafka keeps its data elsewhere than in its volume");
+check(text("deploy/compose.yaml").includes(`TE_OUTBOX=on TE_KAFKA_BROKERS=${broker} docker compose`), `nobody is told of ${broker}`);
+for (const name of replicas) check("TE_KAFKA_BROKERS" in services[name].environment, `${name} never hears of Kafka`);
+check("TE_OUTBOX" in services.migrate.environment, "migrate leaves the outbox as it is");
+
 function port_of(setting, stage = "booking-svc") {
     const lines = text("deploy/Dockerfile").split(`AS ${stage}\n`)[1].split("\nFROM")[0];
     return new RegExp(`${setting}=0\\.0\\.0\\.0:(\\d+)`).exec(lines)?.[1];
