@@ -112,6 +112,8 @@ impl From<RunError<Error>> for Error {
 fn may_pass(code: &SqlState) -> bool {
     const CLASSES: [&str; 7] = ["08", "28", "40", "53", "55", "57", "58"];
     *code == SqlState::READ_ONLY_SQL_TRANSACTION
+        // We were too slow between two statements; the transaction is gone, and its connection.
+        || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
         || *code == SqlState::INVALID_CATALOG_NAME
         || CLASSES.contains(&&code.code()[..2])
 }
@@ -125,4 +127,20 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_a_bug() {
+        for code in ["08006", "08P01", "25006", "25P03", "3D000", "40001", "53300", "55P03", "57014", "57P01"]
+        {
+            assert!(may_pass(&SqlState::from_code(code)), "{code}");
+        }
+        for code in ["22P02", "23505", "25P02", "42601", "42P01"] {
+            assert!(!may_pass(&SqlState::from_code(code)), "{code}");
+        }
+    }
 }
