@@ -101,7 +101,10 @@ impl Vault {
         let answer = in_time(self.query_timeout, connection.unsafe_settings());
         match self.operations.time("query", answer).await? {
             found if found.is_empty() || self.allow_unsafe_durability => Ok(()),
-            found => Err(Error::UnsafeDurability(found)),
+            found => {
+                tracing::error!(%found, "PostgreSQL may lose bookings that it has acknowledged");
+                Err(Error::UnsafeDurability(found))
+            }
         }
     }
 
