@@ -52,7 +52,7 @@ pub enum Turn {
 pub struct Look {
     /// Whether bookings are written to it at all.
     pub is_on: bool,
-    /// Rows that wait, at most [100,000](COUNTED_MAX).
+    /// Rows that wait; counted up to 100,000.
     pub waiting: u64,
     /// How long ago the change was made that has waited longest; zero where none waits.
     pub oldest: Duration,
