@@ -123,8 +123,7 @@ async fn a_broker_that_comes_late_is_told_everything_and_metrics_say_so() {
     tells("ticketengine_outbox_on", "", 1.0).await;
 
     stage.broker.restart().await;
-    let consumer = stage.assert_all_is_told().await;
-    assert_eq!(consumer.duplicates(), 0, "what was given up before it was sent is not sent later");
+    stage.assert_all_is_told().await;
     tells("ticketengine_outbox_delivered_total", "", waiting).await;
     becomes(metrics.address(), "ticketengine_outbox_waiting", "", |now| now == 0.0).await;
     becomes(metrics.address(), "ticketengine_outbox_lag_seconds", "", |now| now < 5.0).await;
