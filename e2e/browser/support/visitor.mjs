@@ -53,22 +53,22 @@ export class Visitor {
         await this.until("the map is live", () => window.ticketengine?.connection.state === "live" && window.ticketengine.position);
     }
 
-    /** Waits for a condition in the page. */
+    /** Waits for a condition in the page. One that throws ends the wait: a page that has just been opened has no `ticketengine` yet. */
     async until(what, condition, argument) {
         try {
             await this.page.waitForFunction(condition, argument, { timeout: WAIT_MS });
         } catch (error) {
-            throw new Error(`${this.name}: never ${what}`, { cause: error });
+            throw new Error(`${this.name}: never ${what} (${error.message})`, { cause: error });
         }
     }
 
     async phase(phase) {
-        await this.until(`in phase ${phase}`, (wanted) => window.ticketengine.phase === wanted, phase);
+        await this.until(`in phase ${phase}`, (wanted) => window.ticketengine?.phase === wanted, phase);
     }
 
     /** Waits until a seat is free (0), held (1), sold (2) or blocked (3) on the map. */
     async sees(seat, state) {
-        const is = ([which, wanted]) => window.ticketengine.board.get(which) === wanted;
+        const is = ([which, wanted]) => window.ticketengine?.board.get(which) === wanted;
         await this.until(`seat ${seat} in state ${state}`, is, [seat, state]);
     }
 
