@@ -86,6 +86,29 @@ impl Operations {
     }
 }
 
+/// How a pool is, or several that are told of as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolState {
+    /// Connections that there may be.
+    pub max: u64,
+    /// Connections that there are.
+    pub connections: u64,
+    /// Of them, those that nobody uses.
+    pub idle: u64,
+    /// Waits that ended without one, so far.
+    pub timeouts: u64,
+}
+
+impl PoolState {
+    /// Counts a pool of at most `max` connections in.
+    pub fn add(&mut self, max: u32, pool: &State) {
+        self.max += u64::from(max);
+        self.connections += u64::from(pool.connections);
+        self.idle += u64::from(pool.idle_connections);
+        self.timeouts += pool.statistics.get_timed_out;
+    }
+}
+
 /// The waits for a pool. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PoolWaits {
@@ -101,30 +124,44 @@ impl PoolWaits {
         max: u32,
         looked_at: &Pool<M>,
     ) -> Self {
+        let pool = looked_at.clone();
+        Self::over(meter, name, move || {
+            let mut state = PoolState::default();
+            state.add(max, &pool.state());
+            state
+        })
+    }
+
+    /// Of what is told of as the pool `name`; `look` says how it is.
+    pub fn over(
+        meter: &Meter,
+        name: &'static str,
+        look: impl Fn() -> PoolState + Clone + Send + Sync + 'static,
+    ) -> Self {
         let pool = [KeyValue::new("db.client.connection.pool.name", name)];
-        let of = pool.clone();
+        let (of, now) = (pool.clone(), look.clone());
         meter
             .u64_observable_gauge("db.client.connection.max")
             .with_description("Connections that a pool may have")
-            .with_callback(move |gauge| gauge.observe(max.into(), &of))
+            .with_callback(move |gauge| gauge.observe(now().max, &of))
             .build();
-        let (of, now) = (pool.clone(), looked_at.clone());
+        let (of, now) = (pool.clone(), look.clone());
         meter
             .u64_observable_gauge("db.client.connection.count")
             .with_description("Connections of a pool, by whether they are in use")
             .with_callback(move |gauge| {
-                let State { connections, idle_connections: idle, .. } = now.state();
+                let PoolState { connections, idle, .. } = now();
                 for (state, count) in [("idle", idle), ("used", connections.saturating_sub(idle))] {
                     let state = KeyValue::new("db.client.connection.state", state);
-                    gauge.observe(count.into(), &[of[0].clone(), state]);
+                    gauge.observe(count, &[of[0].clone(), state]);
                 }
             })
             .build();
-        let (of, now) = (pool.clone(), looked_at.clone());
+        let of = pool.clone();
         meter
             .u64_observable_counter("db.client.connection.timeouts")
             .with_description("Waits for a connection that ended without one")
-            .with_callback(move |counter| counter.observe(now.state().statistics.get_timed_out, &of))
+            .with_callback(move |counter| counter.observe(look().timeouts, &of))
             .build();
         let waits = meter
             .f64_histogram("db.client.connection.wait_time")
