@@ -144,11 +144,12 @@ pub async fn build(
     meter: &Meter,
 ) -> Result<Engine, StartError> {
     let gate = gate::Options {
-        url: stores.redis_url.expose().into(),
+        url: stores.redis_url.clone(),
         prefix: stores.key_prefix.clone(),
         connections: stores.redis_connections,
         pool_wait: limits::POOL_WAIT,
         tombstone_ttl: settings.tombstone_ttl,
+        wait: stores.redis_wait,
     };
     let vault = vault_options(stores);
     let (gate, vault) = (
@@ -160,6 +161,7 @@ pub async fn build(
         confirm_window: settings.confirm_window,
         decision_wait: settings.decision_wait,
         quarantine: settings.quarantine,
+        failover_lag: stores.redis_failover_lag,
         board_refusals: settings.board_refusals,
         sweep_every: settings.sweep_every,
         reconcile_every: settings.reconcile_every,

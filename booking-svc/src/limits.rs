@@ -118,6 +118,14 @@ pub const QUERY_WAIT: Duration = Duration::from_millis(750);
 pub const CONNECTIONS_MAX: u32 = 1_000;
 /// Connections to PostgreSQL.
 pub const DATABASE_CONNECTIONS_DEFAULT: u32 = 16;
+/// Replicas that a hold can wait for.
+pub const REPLICAS_MAX: u32 = 16;
+/// How long a call waits for them.
+pub const REPLICAS_WAIT_DEFAULT: Duration = Duration::from_millis(100);
+/// The most that can be set: a Confirm may have to wait twice, and behind a wait that was under way.
+pub const REPLICAS_WAIT_MAX: Duration = Duration::from_millis(400);
+/// The longest time for which a Redis that was cut off may go on.
+pub const FAILOVER_LAG_MAX: Duration = Duration::from_secs(600);
 /// Connections to Redis; each carries many calls at once.
 pub const REDIS_CONNECTIONS_DEFAULT: u32 = 4;
 
@@ -128,6 +136,7 @@ const fn before(a: Duration, b: Duration) -> bool {
 // The caller hears "repeat the call" from us, not a deadline from the edge.
 const _: () = assert!(before(DECISION_WAIT_DEFAULT, DEADLINE_DEFAULT));
 const _: () = assert!(before(POOL_WAIT, DECISION_WAIT_DEFAULT));
+const _: () = assert!(2 * REPLICAS_WAIT_MAX.as_millis() <= DECISION_WAIT_DEFAULT.as_millis());
 const _: () = assert!(POOL_WAIT.as_millis() + QUERY_WAIT.as_millis() < 1_000);
 const _: () = assert!(before(DEADLINE_DEFAULT, DEADLINE_CREATE_EVENT));
 const _: () = assert!(before(DEADLINE_CREATE_EVENT, DEADLINE_MAX));

@@ -19,7 +19,10 @@ use std::{
 
 use seat_board::Position;
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::{
+        Semaphore,
+        watch::{Receiver, Sender},
+    },
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -38,8 +41,8 @@ struct Shared {
     /// One place a watcher.
     places: Arc<Semaphore>,
     watchers_max: usize,
-    /// A first watcher of an event has come.
-    wanted: Notify,
+    /// Counts first watchers of events: whoever feeds boards looks again.
+    wanted: Sender<u64>,
     /// The replica stops: all watches end, and no new ones begin.
     closing: CancellationToken,
 }
@@ -62,7 +65,7 @@ impl Boards {
             lives: Mutex::default(),
             places: Arc::new(Semaphore::new(watchers_max)),
             watchers_max,
-            wanted: Notify::new(),
+            wanted: Sender::new(0),
             closing: CancellationToken::new(),
         }))
     }
@@ -106,7 +109,7 @@ impl Boards {
         match lives.entry(event.clone()) {
             Entry::Occupied(live) => Arc::clone(live.get()),
             Entry::Vacant(free) => {
-                self.0.wanted.notify_one();
+                self.look_again();
                 Arc::clone(free.insert(Arc::new(Live::new(event.clone()))))
             }
         }
@@ -125,9 +128,14 @@ impl Boards {
         lives.values().map(Arc::clone).collect()
     }
 
-    /// Waits until an event gets its first watcher; at once where one has since the last time.
-    pub async fn wanted(&self) {
-        self.0.wanted.notified().await;
+    /// Tells, from now on, of events that get their first watcher.
+    pub fn wanted(&self) -> Wanted {
+        Wanted(self.0.wanted.subscribe())
+    }
+
+    /// Has all who feed boards look which are theirs.
+    pub fn look_again(&self) {
+        self.0.wanted.send_modify(|count| *count += 1);
     }
 
     /// How many watch.
@@ -142,6 +150,26 @@ impl Boards {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<EventId, Arc<Live>>> {
         self.0.lives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether there are boards that want to be fed at once.
+pub struct Wanted(Receiver<u64>);
+
+impl Wanted {
+    /// Waits until there are; at once where there have been since the last time.
+    pub async fn wait(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The replica stops.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether there have been since the last time.
+    pub fn take(&mut self) -> bool {
+        let wanted = self.0.has_changed().unwrap_or(false);
+        self.0.mark_unchanged();
+        wanted
     }
 }
 

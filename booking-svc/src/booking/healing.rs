@@ -9,9 +9,13 @@ use std::{
 use opentelemetry::metrics::Meter;
 use rand::Rng;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{Engine, metrics::Swept, reconcile::Drift, sweeper::Agenda};
-use crate::domain::{Epoch, EventId};
+use crate::{
+    domain::{Epoch, EventId},
+    gate::Shard,
+};
 
 /// Between two looks for events that others have created.
 const EVENTS_EVERY: Duration = Duration::from_secs(1);
@@ -37,17 +41,39 @@ impl Events {
 
 impl Engine {
     pub(super) fn start_healing(&self, meter: &Meter) {
-        let options = &self.0.options;
-        self.every("events", Some(EVENTS_EVERY), Self::list_events);
-        if options.sweep_every.is_some() {
-            self.start_sweeper(meter);
+        let everything = self.0.daemons.stopping();
+        self.every("events", Some(EVENTS_EVERY), &everything, Self::list_events);
+        self.start_shards(meter);
+    }
+
+    /// Sweeps the events of a shard until it is gone.
+    pub(super) fn start_sweeper(&self, shard: &Shard, swept: &Swept, gone: &CancellationToken) {
+        let every = self.0.options.sweep_every;
+        if every.is_none() {
+            return;
         }
+        let (agenda, swept, shard) = (Agenda::new(every.unwrap_or_default()), swept.clone(), shard.clone());
+        swept.all(&shard, Instant::now());
+        self.every("sweeper", every, gone, move |engine| {
+            let (agenda, swept, shard) = (agenda.clone(), swept.clone(), shard.clone());
+            async move {
+                let began = Instant::now();
+                if engine.sweep_all(&shard, &agenda).await {
+                    swept.all(&shard, began);
+                }
+            }
+        });
+    }
+
+    /// Compares the events of a shard with the vault until it is gone.
+    pub(super) fn start_reconciler(&self, shard: &Shard, gone: &CancellationToken) {
         let seen = Arc::new(tokio::sync::Mutex::new(HashMap::<EventId, HashSet<Drift>>::new()));
-        self.every("reconciler", options.reconcile_every, move |engine| {
-            let seen = Arc::clone(&seen);
+        let (every, shard) = (self.0.options.reconcile_every, shard.clone());
+        self.every("reconciler", every, gone, move |engine| {
+            let (seen, shard) = (Arc::clone(&seen), shard.clone());
             async move {
                 let (mut seen, mut drifted) = (seen.lock().await, Some(0));
-                for event in engine.0.events.now().iter() {
+                for event in engine.events_of(&shard).iter() {
                     let before = seen.remove(&event.id).unwrap_or_default();
                     let (found, drift) = engine.reconcile(&event.id, before).await;
                     seen.insert(event.id.clone(), found);
@@ -55,37 +81,23 @@ impl Engine {
                 }
                 // What could not be compared says nothing: the pass before stands.
                 if let Some(seats) = drifted {
-                    engine.0.metrics.drifted(seats);
+                    engine.0.metrics.drifted(&shard, seats);
                 }
             }
         });
     }
 
-    fn start_sweeper(&self, meter: &Meter) {
-        let every = self.0.options.sweep_every;
-        let (agenda, swept) = (Agenda::new(every.unwrap_or_default()), Swept::start(meter));
-        self.every("sweeper", every, move |engine| {
-            let (agenda, swept) = (agenda.clone(), swept.clone());
-            async move {
-                let began = Instant::now();
-                if engine.sweep_all(&agenda).await {
-                    swept.all(began);
-                }
-            }
-        });
-    }
-
-    /// Runs `pass` again and again until the replica stops. Jitter keeps replicas apart.
+    /// Runs `pass` again and again until it is over. Jitter keeps replicas apart.
     fn every<F: Future<Output = ()> + Send>(
         &self,
         name: &'static str,
         pause: Option<Duration>,
+        over: &CancellationToken,
         pass: impl Fn(Self) -> F + Send + Sync + 'static,
     ) {
         let Some(pause) = pause else { return };
-        let engine = self.clone();
+        let (engine, over) = (self.clone(), over.clone());
         self.0.daemons.spawn(name, async move {
-            let stopping = engine.0.daemons.stopping();
             let passes = async {
                 loop {
                     pass(engine.clone()).await;
@@ -93,7 +105,7 @@ impl Engine {
                     tokio::time::sleep(pause.mul_f64(jitter)).await;
                 }
             };
-            stopping.run_until_cancelled(passes).await;
+            over.run_until_cancelled(passes).await;
         });
     }
 

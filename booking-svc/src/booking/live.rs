@@ -1,17 +1,16 @@
-//! Live status: one task follows the change logs of all watched events and feeds their boards.
+//! Live status: one task a shard follows the change logs of its watched events and feeds their boards.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
 use rand::Rng;
 use seat_board::Position;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Backend, Engine, Error};
 use crate::{
-    board::{AsOf, Closed, Live, Watch},
+    board::{AsOf, Closed, Live, Wanted, Watch},
     domain::{Epoch, EventId, Version},
-    gate::{self, Cursor, Log, Look},
+    gate::{self, Cursor, Log, Look, Shard},
 };
 
 /// Between two looks at the epoch and the version of each watched event. Well under the second after which a board
@@ -52,29 +51,24 @@ impl Engine {
         self.0.boards.close();
     }
 
-    pub(super) fn start_boards(&self) {
-        let engine = self.clone();
-        self.0.daemons.spawn("boards", async move {
-            let stopping = engine.0.daemons.stopping();
-            stopping.run_until_cancelled(engine.feed_boards()).await;
-        });
-    }
-
-    async fn feed_boards(&self) {
-        let mut failures = 0_u32;
+    /// Feeds the boards of a shard's events, for good.
+    pub(super) async fn feed_boards(self, shard: Shard) {
+        let (mut failures, mut wanted) = (0_u32, self.0.boards.wanted());
         loop {
-            let boards = self.0.boards.watched();
-            if boards.is_empty() {
-                self.0.boards.wanted().await;
+            if self.boards_of(&shard).is_empty() {
+                wanted.wait().await;
+                continue;
             }
             let began = Instant::now();
-            let fed = async { self.follow(&self.0.gate.log().await?).await };
+            let fed = async { self.follow(&self.0.gate.log(&shard).await?, &shard, &mut wanted).await };
             if let Err(error) = fed.await {
                 if began.elapsed() > FAILURE_FORGOTTEN {
                     failures = 0;
                 }
                 if failures.is_multiple_of(FAILURES_PER_WARNING) {
-                    tracing::warn!(failures, %error, "change logs can not be read; watchers are told what is stale");
+                    tracing::warn!(
+                        failures, %shard, %error, "change logs can not be read; watchers are told what is stale"
+                    );
                 }
                 failures += 1;
                 let jitter = rand::rng().random_range(0.5..1.5);
@@ -83,25 +77,31 @@ impl Engine {
         }
     }
 
+    fn boards_of(&self, shard: &Shard) -> Vec<Arc<Live>> {
+        let mut boards = self.0.boards.watched();
+        boards.retain(|board| self.0.gate.serves(shard, board.event()));
+        boards
+    }
+
     /// Feeds the boards from one reader, as long as it works and there are boards.
-    async fn follow(&self, log: &Log) -> Result<(), gate::Error> {
+    async fn follow(&self, log: &Log, shard: &Shard, wanted: &mut Wanted) -> Result<(), gate::Error> {
         let mut look_at = Instant::now();
         let mut cold = HashSet::new();
         loop {
-            let mut boards = self.0.boards.watched();
+            let mut boards = self.boards_of(shard);
             if boards.is_empty() {
                 return Ok(());
             }
             let as_of = AsOf::now();
             let mut expected = Vec::new();
-            if as_of.at() >= look_at || self.0.boards.wanted().now_or_never().is_some() {
+            if as_of.at() >= look_at || wanted.take() {
                 look_at = as_of.at() + LOOK_EVERY;
                 (expected, cold) = self.look(log, &boards).await?;
             }
             // One log that can not be read would fail the read of all.
             boards.retain(|board| board.position().is_some() && !cold.contains(board.event()));
             if boards.is_empty() {
-                if timeout_at(look_at, self.0.boards.wanted()).await.is_ok() {
+                if timeout_at(look_at, wanted.wait()).await.is_ok() {
                     look_at = Instant::now();
                 }
                 continue;

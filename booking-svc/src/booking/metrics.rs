@@ -1,4 +1,7 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use opentelemetry::{
     KeyValue,
@@ -6,8 +9,8 @@ use opentelemetry::{
 };
 use tokio::time::Instant;
 
-use super::{Backend, Level, rebuild::Rebuilds};
-use crate::{board::Boards, domain::ReservationState};
+use super::{Backend, Level, rebuilds::Rebuilds};
+use crate::{board::Boards, domain::ReservationState, gate::Shard};
 
 /// What the use cases count. No label grows with events, seats or customers.
 pub(super) struct Metrics {
@@ -37,8 +40,12 @@ pub(super) struct Metrics {
     drift: Gauge<u64>,
     /// The same, counted.
     drift_found: Counter<u64>,
+    /// The same by shard: a comparison is of one.
+    drift_by_shard: Mutex<HashMap<Shard, usize>>,
     /// Which stores answer.
     up: Gauge<u64>,
+    /// Primaries of Redis, by whether they answer.
+    shards: Gauge<u64>,
 }
 
 impl Metrics {
@@ -77,6 +84,11 @@ impl Metrics {
             ),
             drift: gauge("ticketengine.drift.seats", "Seats on which gate and vault differ"),
             drift_found: from_zero("ticketengine.drift.found", "Seats on which gate and vault differed"),
+            drift_by_shard: Mutex::default(),
+            shards: gauge(
+                "ticketengine.gate.shards",
+                "Primaries of Redis, by whether the last look found them answering",
+            ),
             up: gauge("ticketengine.stores.up", "1 where the last look found the store answering"),
         }
     }
@@ -125,9 +137,22 @@ impl Metrics {
         self.board_reads.add(1, &[KeyValue::new("why", why)]);
     }
 
-    pub(super) fn drifted(&self, seats: usize) {
-        self.drift.record(seats as u64, &[]);
+    pub(super) fn drifted(&self, shard: &Shard, seats: usize) {
+        let mut shards = self.drift_by_shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shards.insert(shard.clone(), seats);
+        self.drift.record(shards.values().sum::<usize>() as u64, &[]);
         self.drift_found.add(seats as u64, &[]);
+    }
+
+    /// The shard is gone, and its events are on others.
+    pub(super) fn forget_shard(&self, shard: &Shard) {
+        self.drift_by_shard.lock().unwrap_or_else(PoisonError::into_inner).remove(shard);
+    }
+
+    pub(super) fn shards(&self, answer: usize, all: usize) {
+        for (answers, count) in [(true, answer), (false, all - answer)] {
+            self.shards.record(count as u64, &[KeyValue::new("answers", answers)]);
+        }
     }
 
     pub(super) fn answered(&self, store: Backend, up: bool) {
@@ -173,30 +198,36 @@ pub(super) fn tell_of_boards(meter: &Meter, boards: &Boards) {
         .build();
 }
 
-/// When all that was due has last been ended. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Swept(Arc<Mutex<Instant>>);
+/// When all that was due has last been ended, by shard. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Swept(Arc<Mutex<HashMap<Shard, Instant>>>);
 
 impl Swept {
-    /// Begins now, and tells how long ago that was at each scrape.
+    /// Tells at each scrape how long ago that was, of the shard where it is longest.
     pub(super) fn start(meter: &Meter) -> Self {
-        let swept = Self(Arc::new(Mutex::new(Instant::now())));
+        let swept = Self::default();
         let since = swept.clone();
         meter
             .f64_observable_gauge("ticketengine.sweeper.lag")
             .with_unit("s")
             .with_description("Since when not all that was due has been ended")
-            .with_callback(move |gauge| gauge.observe(since.at().elapsed().as_secs_f64(), &[]))
+            .with_callback(move |gauge| gauge.observe(since.lag(), &[]))
             .build();
         swept
     }
 
-    /// All that was due at `began` has ended.
-    pub(super) fn all(&self, began: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = began;
+    /// All of the shard that was due at `began` has ended; or the shard is new.
+    pub(super) fn all(&self, shard: &Shard, began: Instant) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.clone(), began);
     }
 
-    fn at(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The shard is gone.
+    pub(super) fn forget(&self, shard: &Shard) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(shard);
+    }
+
+    fn lag(&self) -> f64 {
+        let shards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shards.values().map(Instant::elapsed).max().unwrap_or_default().as_secs_f64()
     }
 }

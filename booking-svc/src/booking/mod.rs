@@ -13,10 +13,12 @@ mod metrics;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod rebuild;
+mod rebuilds;
 mod reconcile;
 mod recover;
 mod refuse;
 mod reserve;
+mod shards;
 mod steps;
 mod sweeper;
 mod token;
@@ -42,7 +44,7 @@ use crate::{
 use catalog::Catalog;
 use healing::Events;
 use metrics::Metrics;
-use rebuild::Rebuilds;
+use rebuilds::Rebuilds;
 use token::Tokens;
 
 /// Critical sections (Confirm, Release, Cancel, blocks) under way at once; more are shed.
@@ -136,6 +138,8 @@ pub struct Options {
     pub decision_wait: Duration,
     /// Whether free seats wait out the holds that may have been lost with the gate's memory (G4).
     pub quarantine: bool,
+    /// How long a Redis that was cut off may go on granting after another has taken over: added to that wait.
+    pub failover_lag: Duration,
     /// Whether refusals are repeated from the board (level 0).
     pub board_refusals: bool,
     /// Between two passes of the sweeper; None switches it off.
@@ -201,7 +205,6 @@ impl Engine {
             options,
         }));
         engine.start_healing(meter);
-        engine.start_boards();
         metrics::tell_of_boards(meter, &engine.0.boards);
         metrics::tell_of_rebuilds(meter, &engine.0.rebuilds);
         engine
@@ -227,7 +230,10 @@ impl Engine {
     async fn answers(&self, store: Backend) -> Result<(), Error> {
         let up = match store {
             Backend::Gate => {
-                timeout(limits::PING_WAIT, self.0.gate.ping()).await.is_ok_and(|pong| pong.is_ok())
+                let (answer, all) = self.0.gate.ping(limits::PING_WAIT).await;
+                self.0.metrics.shards(answer, all);
+                // One shard of a cluster that is down must not take the events of the others out of service.
+                2 * answer > all
             }
             Backend::Vault => {
                 timeout(limits::PING_WAIT, self.0.vault.ping()).await.is_ok_and(|pong| pong.is_ok())

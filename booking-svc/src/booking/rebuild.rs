@@ -1,15 +1,10 @@
 //! A cold gate is rebuilt from the vault, and from what survived in Redis. Any replica can; the highest epoch wins.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use rand::Rng;
-use tokio::{sync::Semaphore, time::Instant};
 
-use super::{Engine, Error, Step, healing::Listed};
+use super::{Engine, Error, Step, rebuilds::UnderWay};
 use crate::{
     domain::{Epoch, EventId, Reservation, ReservationId, ReservationState, UnixMs},
     gate::{self, Built, Frozen, Old, Survivors},
@@ -23,73 +18,11 @@ pub(super) const REBUILD_WAIT: Duration = Duration::from_secs(20);
 /// Between two looks at an event that another replica rebuilds, or that could not be rebuilt; with jitter.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// A rebuild that takes longer is that event's trouble, and no reason to take the replica out of service.
-const UNREADY_MAX: Duration = Duration::from_secs(10);
 /// Of the failures of one rebuild in a row, every so many-th is logged as a warning.
 const FAILURES_PER_WARNING: u32 = 20;
 
 /// The pause after a failure doubles up to this.
 const AGAIN_MAX: Duration = Duration::from_secs(4);
-/// Rebuilds of one replica at once: they share the stores with those who wait for them.
-const REBUILDS_AT_ONCE: usize = 4;
-
-/// The events that this replica is rebuilding, each by one task, and since when. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Rebuilds {
-    under_way: Arc<Mutex<HashMap<EventId, Instant>>>,
-    turns: Arc<Semaphore>,
-}
-
-impl Default for Rebuilds {
-    fn default() -> Self {
-        Self { under_way: Arc::default(), turns: Arc::new(Semaphore::new(REBUILDS_AT_ONCE)) }
-    }
-}
-
-impl Rebuilds {
-    /// How many of these events have begun to wait for a rebuild a short while ago, and one of them.
-    pub(super) fn recent(&self, events: &[Listed]) -> (usize, Option<EventId>) {
-        let under_way = self.lock();
-        let recent =
-            |event: &&Listed| under_way.get(&event.id).is_some_and(|since| since.elapsed() < UNREADY_MAX);
-        let mut waiting = events.iter().filter(recent);
-        let first = waiting.next().map(|event| event.id.clone());
-        (usize::from(first.is_some()) + waiting.count(), first)
-    }
-
-    /// How many events wait for a rebuild, however long.
-    pub(super) fn waiting(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn contains(&self, event: &EventId) -> bool {
-        self.lock().contains_key(event)
-    }
-
-    fn begin(&self, event: &EventId) -> bool {
-        match self.lock().entry(event.clone()) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(free) => {
-                free.insert(Instant::now());
-                true
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<EventId, Instant>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ends the entry of a rebuild's task, however the task ends.
-struct UnderWay<'a>(&'a Rebuilds, &'a EventId);
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.lock().remove(self.1);
-    }
-}
-
 /// Why an attempt did not end in a new epoch.
 #[derive(Debug, thiserror::Error)]
 enum Attempt {
@@ -161,7 +94,8 @@ impl Engine {
     }
 
     async fn rebuild_if_cold(&self, event: &EventId) -> Result<(), Attempt> {
-        let Ok(_turn) = self.0.rebuilds.turns.acquire().await else { return Ok(()) };
+        let turns = self.0.rebuilds.turns(self.0.gate.shard_of(event)?);
+        let Ok(_turn) = turns.acquire().await else { return Ok(()) };
         if self.is_warm(event).await? {
             return Ok(());
         }
@@ -204,7 +138,7 @@ impl Engine {
             return Err(Attempt::Elsewhere);
         }
         let undecided = self.undecided(&mut survivors).await?;
-        let lossless = is_lossless(epoch, &old, &survivors);
+        let lossless = is_lossless(epoch, &old, &survivors, !self.0.options.failover_lag.is_zero());
         rebuild.renew().await?;
         let built = self.plan(epoch, &old, &survivors, &truth, &undecided, lossless);
         self.0.options.steps.reached(Step::RebuildRead).await;
@@ -250,13 +184,15 @@ impl Engine {
     ) -> Built<'a> {
         let options = &self.0.options;
         let wait_out = !lossless && options.quarantine;
+        // A Redis that was cut off may grant for a while yet, and so its holds end later than those of before.
+        let late = if old.same_redis { Duration::ZERO } else { options.failover_lag };
         Built {
             epoch,
             event: &truth.event,
             booked: &truth.bookings,
             blocked: &truth.blocked,
             survivors: undecided,
-            quarantine: if wait_out { truth.hold_ttl_longest } else { Duration::ZERO },
+            quarantine: if wait_out { truth.hold_ttl_longest + late } else { Duration::ZERO },
             quarantine_until: if options.quarantine { old.quarantine_until } else { UnixMs(0) },
             undecided_due: survivors.now + options.confirm_window,
             now: survivors.now,
@@ -264,37 +200,37 @@ impl Engine {
     }
 }
 
-/// Nothing can be lost where the vault never gave an epoch before, or where Redis never went away and has all keys.
-fn is_lossless(epoch: Epoch, old: &Old, survivors: &Survivors) -> bool {
-    epoch == Epoch(1) || (old.epoch != Epoch(0) && old.same_redis && survivors.whole)
+/// Nothing can be lost where the vault never gave an epoch before, or where Redis never went away and has all keys. Where
+/// another Redis may have taken over, no other may have had an epoch since.
+fn is_lossless(epoch: Epoch, old: &Old, survivors: &Survivors, may_fail_over: bool) -> bool {
+    let next = epoch.0 == old.epoch.0 + 1;
+    epoch == Epoch(1)
+        || (old.epoch != Epoch(0) && old.same_redis && survivors.whole && (next || !may_fail_over))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn an_event_that_stays_cold_is_told_of_and_keeps_the_replica_in_service() {
-        let (rebuilds, id) = (Rebuilds::default(), "rock".parse::<EventId>().unwrap());
-        let listed = [Listed { id: id.clone(), epoch: Epoch(1) }];
-        assert!(rebuilds.begin(&id));
-        assert_eq!((rebuilds.recent(&listed).0, rebuilds.waiting()), (1, 1));
-        tokio::time::advance(UNREADY_MAX).await;
-        assert_eq!((rebuilds.recent(&listed).0, rebuilds.waiting()), (0, 1));
-    }
-
     #[test]
     fn only_a_redis_that_never_went_away_is_lossless() {
         let old = |epoch, same_redis| Old { epoch: Epoch(epoch), same_redis, quarantine_until: UnixMs(0) };
         let read = |whole| Survivors { whole, ..Survivors::default() };
-        assert!(is_lossless(Epoch(1), &old(0, false), &read(false)), "a new event");
-        assert!(is_lossless(Epoch(5), &old(4, true), &read(true)), "an orphaned raise, or drift");
-        assert!(!is_lossless(Epoch(5), &old(4, true), &read(false)), "a lost key");
-        assert!(!is_lossless(Epoch(5), &old(4, false), &read(true)), "a restart");
-        assert!(!is_lossless(Epoch(5), &old(0, true), &read(true)), "a flush");
-        assert!(
-            !is_lossless(Epoch(2), &old(0, false), &read(false)),
-            "another may have published the first epoch"
-        );
+        let lossless = |epoch, old: &Old, read: &Survivors| is_lossless(Epoch(epoch), old, read, false);
+        assert!(lossless(1, &old(0, false), &read(false)), "a new event");
+        assert!(lossless(5, &old(4, true), &read(true)), "an orphaned raise, or drift");
+        assert!(!lossless(5, &old(4, true), &read(false)), "a lost key");
+        assert!(!lossless(5, &old(4, false), &read(true)), "a restart");
+        assert!(!lossless(5, &old(0, true), &read(true)), "a flush");
+        assert!(!lossless(2, &old(0, false), &read(false)), "another may have published the first epoch");
+    }
+
+    #[test]
+    fn a_redis_that_others_have_left_behind_is_not_lossless() {
+        let old = Old { epoch: Epoch(4), same_redis: true, quarantine_until: UnixMs(0) };
+        let whole = Survivors { whole: true, ..Survivors::default() };
+        assert!(is_lossless(Epoch(6), &old, &whole, false), "alone it has had all epochs");
+        assert!(is_lossless(Epoch(5), &old, &whole, true), "nobody had an epoch since");
+        assert!(!is_lossless(Epoch(6), &old, &whole, true), "epoch 5 may be another's");
     }
 }

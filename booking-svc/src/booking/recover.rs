@@ -171,7 +171,7 @@ impl Engine {
                 tracing::debug!(%event, why, "the gate is cold");
                 self.rebuilding(event)
             }
-            gate::Error::Unavailable(error) => {
+            gate::Error::Unavailable(error) | gate::Error::Moved(error) => {
                 tracing::debug!(%event, error, "the gate does not answer");
                 Error::BackendUnavailable(Backend::Gate)
             }

@@ -94,7 +94,7 @@ impl Engine {
 
     /// The reservation, as the gate knows it, or as the vault has decided it.
     pub async fn reservation(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
-        match self.locate(&claim, || self.find(&claim)).await? {
+        match self.locate(&claim, || self.show(&claim)).await? {
             Located::Gate(found) => self.priced(found.reservation).await,
             Located::Vault(outcome) => self.decided(&claim, &outcome).await,
         }
@@ -112,6 +112,11 @@ impl Engine {
             }
         }
         Ok(ended_error(id, state))
+    }
+
+    async fn show(&self, claim: &Claim) -> Result<Option<Found>, Error> {
+        let shown = self.0.gate.show(&claim.id, claim.owner.customer()).await;
+        shown.map_err(|error| self.gate_error(&claim.id.event, error))
     }
 
     pub(super) async fn find(&self, claim: &Claim) -> Result<Option<Found>, Error> {

@@ -11,7 +11,10 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use super::{Engine, Error, Step, healing::Listed};
-use crate::domain::{Epoch, EventId, Outcome, Reservation, Verdict, VoidReason};
+use crate::{
+    domain::{Epoch, EventId, Outcome, Reservation, Verdict, VoidReason},
+    gate::Shard,
+};
 
 /// Reservations ended in one script.
 const SWEEP_BATCH: u32 = 200;
@@ -85,11 +88,11 @@ impl Agenda {
 }
 
 impl Engine {
-    /// One pass over all events.
-    pub(super) async fn sweep_all(&self, agenda: &Agenda) -> bool {
-        let (mut sweeps, looks) = agenda.due(&self.0.events.now());
+    /// One pass over all events of a shard.
+    pub(super) async fn sweep_all(&self, shard: &Shard, agenda: &Agenda) -> bool {
+        let (mut sweeps, looks) = agenda.due(&self.events_of(shard));
         for looks in looks.chunks(LOOKS_AT_ONCE) {
-            sweeps.extend(self.unquiet(looks, agenda).await);
+            sweeps.extend(self.unquiet(shard, looks, agenda).await);
         }
         let sweep = async |event| self.sweep(&event, agenda).await;
         stream::iter(sweeps)
@@ -100,9 +103,9 @@ impl Engine {
     }
 
     /// Which of these are to be swept: something is due, or it can not be told.
-    async fn unquiet(&self, listed: &[Listed], agenda: &Agenda) -> Vec<Listed> {
+    async fn unquiet(&self, shard: &Shard, listed: &[Listed], agenda: &Agenda) -> Vec<Listed> {
         let ids: Vec<_> = listed.iter().map(|event| (event.id.clone(), event.epoch)).collect();
-        let due = self.0.gate.next_due(&ids).await.unwrap_or_else(|error| {
+        let due = self.0.gate.next_due(shard, &ids).await.unwrap_or_else(|error| {
             tracing::debug!(%error, "what gets due could not be looked at");
             Vec::new()
         });

@@ -62,7 +62,8 @@ pub struct ServeArgs {
 /// Where the stores are.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArgs {
-    /// Level 1, such as redis://user:password@host:port/0.
+    /// Level 1: redis://user:password@host:port/0, redis-sentinel://user:password@host:port,host:port/NAME or
+    /// redis-cluster://user:password@host:port,host:port.
     #[arg(long, env = "TE_REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
     #[command(flatten)]
@@ -70,9 +71,19 @@ pub struct StoreArgs {
     /// Begins every key in Redis.
     #[arg(long, env = "TE_KEY_PREFIX", default_value = "te")]
     pub key_prefix: String,
-    /// Connections to Redis; many calls share one.
+    /// Connections to Redis, to each primary of a cluster; many calls share one.
     #[arg(long, env = "TE_REDIS_CONNECTIONS", default_value_t = limits::REDIS_CONNECTIONS_DEFAULT)]
     pub redis_connections: u32,
+    /// So many replicas of Redis must have a hold before it is acknowledged.
+    #[arg(long, env = "TE_REDIS_WAIT_REPLICAS", default_value_t = 0)]
+    pub redis_wait_replicas: u32,
+    /// How long they may take before the call is to be repeated.
+    #[arg(long, env = "TE_REDIS_WAIT_TIMEOUT", value_parser = parse_duration, default_value = "100ms")]
+    pub redis_wait_timeout: Duration,
+    /// How long a Redis that was cut off may go on granting seats; added to the wait after a failover. 0s for redis://, else
+    /// 15s.
+    #[arg(long, env = "TE_REDIS_FAILOVER_LAG", value_parser = parse_duration)]
+    pub redis_failover_lag: Option<Duration>,
     /// Connections to PostgreSQL.
     #[arg(long, env = "TE_DATABASE_CONNECTIONS", default_value_t = limits::DATABASE_CONNECTIONS_DEFAULT)]
     pub database_connections: u32,

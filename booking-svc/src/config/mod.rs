@@ -11,7 +11,7 @@ pub use secret::Secret;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::{booking::Steps, grpc, identity::Auth, limits, vault::Pooler};
+use crate::{booking::Steps, gate, grpc, identity::Auth, limits, vault::Pooler};
 
 /// A setting that is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,13 +54,17 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Stores {
     /// Level 1.
-    pub redis_url: Secret,
+    pub redis_url: gate::Url,
     /// Level 2.
     pub database_url: Secret,
     /// Begins every key in Redis.
     pub key_prefix: String,
-    /// Connections to Redis.
+    /// Connections to each primary of Redis.
     pub redis_connections: u32,
+    /// Which replicas of Redis must have a hold before it is acknowledged.
+    pub redis_wait: gate::Wait,
+    /// How long a Redis that was cut off may go on granting.
+    pub redis_failover_lag: Duration,
     /// Connections to PostgreSQL.
     pub database_connections: u32,
     /// A replica of level 2 for lists.
@@ -152,9 +156,21 @@ impl TryFrom<StoreArgs> for Stores {
     type Error = Error;
 
     fn try_from(args: StoreArgs) -> Result<Self, Error> {
-        let redis_url = required("TE_REDIS_URL", args.redis_url)?;
-        if !redis_url.expose().starts_with("redis://") {
-            return Err(wrong("TE_REDIS_URL", "must begin with redis://; TLS to Redis is not supported yet"));
+        let redis_url = required("TE_REDIS_URL", args.redis_url)?.expose().parse::<gate::Url>();
+        let redis_url = redis_url.map_err(|error| wrong("TE_REDIS_URL", error.to_string()))?;
+        let redis_wait = gate::Wait { replicas: args.redis_wait_replicas, timeout: args.redis_wait_timeout };
+        if redis_wait.replicas > limits::REPLICAS_MAX {
+            let problem = format!("must be at most {}", limits::REPLICAS_MAX);
+            return Err(wrong("TE_REDIS_WAIT_REPLICAS", problem));
+        }
+        if !(Duration::from_millis(1)..=limits::REPLICAS_WAIT_MAX).contains(&redis_wait.timeout) {
+            let problem = format!("must be between 1ms and {:?}", limits::REPLICAS_WAIT_MAX);
+            return Err(wrong("TE_REDIS_WAIT_TIMEOUT", problem));
+        }
+        let redis_failover_lag = args.redis_failover_lag.unwrap_or_else(|| redis_url.failover_lag());
+        if redis_failover_lag > limits::FAILOVER_LAG_MAX {
+            let problem = format!("must be at most {:?}", limits::FAILOVER_LAG_MAX);
+            return Err(wrong("TE_REDIS_FAILOVER_LAG", problem));
         }
         let prefix_ok = |byte: u8| byte.is_ascii_alphanumeric() || b":_-.".contains(&byte);
         if !(1..=32).contains(&args.key_prefix.len()) || !args.key_prefix.bytes().all(prefix_ok) {
@@ -174,6 +190,8 @@ impl TryFrom<StoreArgs> for Stores {
             database_url: args.database.try_into()?,
             key_prefix: args.key_prefix,
             redis_connections: args.redis_connections,
+            redis_wait,
+            redis_failover_lag,
             database_connections: args.database_connections,
             // An empty one stands for none: that is how a variable is unset in many tools.
             database_read_url: args.database_read_url.filter(|url| !url.expose().is_empty()),

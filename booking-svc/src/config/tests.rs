@@ -47,15 +47,22 @@ fn the_defaults_are_the_limits() {
     assert_eq!(config.engine.watchers_max, limits::WATCHERS_MAX_DEFAULT);
     assert_eq!(config.grpc.grace, limits::GRACE_DEFAULT);
     assert_eq!(config.grpc.connections_max, limits::CLIENT_CONNECTIONS_MAX_DEFAULT);
+    let wait = gate::Wait { replicas: 0, timeout: limits::REPLICAS_WAIT_DEFAULT };
+    assert_eq!((config.stores.redis_wait, config.stores.redis_failover_lag), (wait, Duration::ZERO));
     assert!(config.engine.quarantine && !config.stores.allow_unsafe_durability);
     assert!(config.grpc.tls.is_none() && config.grpc.connection_age_max.is_none());
 }
 
 #[test]
 fn a_wrong_setting_is_named() {
-    let table: [(&[(&str, &str)], &str); 25] = [
+    let table: [(&[(&str, &str)], &str); 30] = [
         (&[("--redis-url", "")], "TE_REDIS_URL is not set"),
         (&[("--redis-url", "http://x")], "TE_REDIS_URL must begin with redis://"),
+        (&[("--redis-url", "redis-cluster://x")], "TE_REDIS_URL is wrong: each host needs its port"),
+        (&[("--redis-wait-replicas", "17")], "TE_REDIS_WAIT_REPLICAS must be at most 16"),
+        (&[("--redis-wait-timeout", "0ms")], "TE_REDIS_WAIT_TIMEOUT must be between 1ms and 400ms"),
+        (&[("--redis-wait-timeout", "401ms")], "TE_REDIS_WAIT_TIMEOUT must be between 1ms and 400ms"),
+        (&[("--redis-failover-lag", "1h")], "TE_REDIS_FAILOVER_LAG must be at most 600s"),
         (&[("--database-url", "")], "TE_DATABASE_URL is not set"),
         (&[("--token-secret", "")], "TE_TOKEN_SECRET is not set"),
         (&[("--token-secret", "short")], "TE_TOKEN_SECRET is too short: a secret has at least 32 bytes"),
@@ -95,6 +102,15 @@ fn authentication_is_off_only_when_told_so() {
     let off = [("--auth", "off"), ("--jwt-secret", ""), ("--jwt-issuer", ""), ("--jwt-audience", "")];
     assert!(matches!(*config(&off).unwrap().auth, Auth::Off));
     assert!(matches!(*config(&[]).unwrap().auth, Auth::Jwt(_)));
+}
+
+#[test]
+fn where_redis_may_fail_over_an_old_primary_is_waited_for() {
+    let lag = |changes: &[(&str, &str)]| config(changes).unwrap().stores.redis_failover_lag;
+    let cluster = ("--redis-url", "redis-cluster://127.0.0.1:1");
+    assert_eq!(lag(&[cluster]), Duration::from_secs(15));
+    assert_eq!(lag(&[cluster, ("--redis-failover-lag", "0s")]), Duration::ZERO);
+    assert_eq!(lag(&[("--redis-failover-lag", "5s")]), Duration::from_secs(5));
 }
 
 #[test]

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use bb8_redis::redis::{FromRedisValue, RedisResult, Value, cmd, pipe};
 
-use super::{Error, Gate, keys::Keys, pool::Connection};
+use super::{Error, Gate, Shard, connection::Connection, keys::Keys};
 use crate::domain::{Epoch, EventId};
 
 impl Gate {
-    /// In how long something gets due in each of these events, by the gate's clock. None where that can not be told so: the
-    /// event's gate may be cold, or of another epoch, or of an earlier one than is given, and a sweep has to look.
-    pub async fn next_due(&self, events: &[(EventId, Epoch)]) -> Result<Vec<Option<Duration>>, Error> {
+    /// In how long something gets due in each of these events of a shard, by the gate's clock. None where that can not be told
+    /// so: the event's gate may be cold, elsewhere, or of another epoch than is given, and a sweep has to look.
+    pub async fn next_due(
+        &self,
+        shard: &Shard,
+        events: &[(EventId, Epoch)],
+    ) -> Result<Vec<Option<Duration>>, Error> {
         let known = |(event, least): &(EventId, Epoch)| self.known(event).filter(|keys| keys.epoch >= *least);
         let known: Vec<_> = events.iter().map(known).collect();
-        let connection = self.pool.get().await?;
+        let connection = self.nodes.shard(shard)?.get().await?;
         let mut reads = pipe();
         reads.cmd("TIME");
         for keys in known.iter().flatten() {
@@ -43,7 +47,7 @@ fn first_due(
     now_ms: u64,
 ) -> Option<Duration> {
     let well =
-        epoch? == keys.epoch.to_string() && incarnation? == connection.incarnation() && frozen.is_none();
+        epoch? == keys.epoch.to_string() && incarnation? == **connection.incarnation() && frozen.is_none();
     let (_, due) = first.into_iter().next().filter(|_| well)?;
     // The sentinel, which is always there, is due never.
     let due: f64 = due.parse().ok()?;

@@ -12,6 +12,9 @@ pub enum Error {
     /// Redis does not answer, or refuses to write. A script may have run: repeat the call.
     #[error("redis: {0}")]
     Unavailable(String),
+    /// Another node of the cluster has the event's slot; nothing was written. Repeat the call.
+    #[error("redis cluster: {0}")]
+    Moved(String),
     /// Redis is set up in a way that would break promises.
     #[error("redis: {0}")]
     Misconfigured(String),
@@ -27,6 +30,9 @@ impl From<RedisError> for Error {
         if matches!(kind, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) || is_wrong_type(&error) {
             return Self::Corrupt(error.to_string());
         }
+        if kind == ErrorKind::Server(ServerErrorKind::Moved) {
+            return Self::Moved(error.to_string());
+        }
         if matches!(kind, ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig) {
             return Self::Misconfigured(error.to_string());
         }
@@ -40,6 +46,12 @@ impl From<RedisError> for Error {
 /// A key holds something else than the scripts write there.
 pub(super) fn is_wrong_type(error: &RedisError) -> bool {
     error.code() == Some("WRONGTYPE")
+}
+
+/// Another node of the cluster has the slot or is getting it, or nobody has it.
+pub(super) fn is_redirect(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, ClusterDown, Moved, TryAgain};
+    matches!(error.kind(), ErrorKind::Server(Moved | Ask | TryAgain | ClusterDown))
 }
 
 impl From<RunError<Self>> for Error {

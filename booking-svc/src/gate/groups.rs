@@ -12,10 +12,10 @@ use tokio::sync::oneshot;
 use telemetry::{Trace, stores::Began};
 
 use super::{
-    Error, Gate,
+    Error, Gate, Place,
     script::{Reply, Script},
 };
-use crate::domain::{Epoch, EventId};
+use crate::domain::EventId;
 
 /// Calls in one run: about a millisecond of Redis, which nobody else gets meanwhile.
 const CALLS_PER_RUN_MAX: usize = 64;
@@ -26,7 +26,7 @@ const SILENT_RUNS_MAX: u32 = 1;
 /// Calls of one script that may wait for a run about their event.
 const CALLS_WAITING_MAX: usize = 8_192;
 
-type Answer = Result<(Epoch, Reply), Error>;
+type Answer = Result<(Place, Reply), Error>;
 
 /// The groups of one script. Cheap to clone.
 #[derive(Clone)]
@@ -93,8 +93,10 @@ impl Groups {
         while !jobs.is_empty() {
             match gate.run_group(self.script, &event, jobs).await {
                 // They would wait as long for the same; nothing of theirs was sent.
-                Err(error @ Error::Unavailable(_)) if silent == SILENT_RUNS_MAX => run.leave(&error),
-                Err(Error::Unavailable(_)) => silent += 1,
+                Err(error @ (Error::Unavailable(_) | Error::Moved(_))) if silent == SILENT_RUNS_MAX => {
+                    run.leave(&error);
+                }
+                Err(Error::Unavailable(_) | Error::Moved(_)) => silent += 1,
                 Err(_) | Ok(()) => silent = 0,
             }
             jobs = run.next();
@@ -158,10 +160,10 @@ impl Gate {
         let replies = self.run(script, event, &args).await;
         self.operations.spans(script.name, began, jobs.iter().map(|job| &job.trace), &replies);
         match replies {
-            Ok((epoch, mut replies)) => {
+            Ok((place, mut replies)) => {
                 for job in jobs {
                     let answer = replies.nested().and_then(|reply| self.accept(event, reply));
-                    job.answer(answer.map(|reply| (epoch, reply)));
+                    job.answer(answer.map(|reply| (place.clone(), reply)));
                 }
                 Ok(())
             }

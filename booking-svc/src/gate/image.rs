@@ -9,8 +9,8 @@ use bb8_redis::redis::{Pipeline, Value, cmd};
 
 use super::{
     Error,
+    connection::Connection,
     keys::Keys,
-    pool::Connection,
     rebuild::{Built, SENTINEL},
     record,
 };

@@ -70,6 +70,11 @@ pub(super) fn rebuild_lease(prefix: &str, event: &EventId) -> String {
     format!("{prefix}:{{{event}}}:rebuild")
 }
 
+/// Written before replicas are waited for: see `nodes/replicas.rs`.
+pub(super) fn fence(prefix: &str, event: &EventId) -> String {
+    format!("{prefix}:{{{event}}}:fence")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

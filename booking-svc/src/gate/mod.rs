@@ -3,24 +3,30 @@
 //! Every script carries the epoch and the incarnation of the Redis that it expects. Where they differ, Redis has lost
 //! its memory or may have, the answer is [`Error::Cold`], and nothing was written.
 
+mod connection;
 mod due;
 mod error;
 mod groups;
 mod image;
 mod keys;
 mod log;
-mod pool;
+mod nodes;
 mod rebuild;
 mod record;
 mod reservations;
 mod script;
 mod seats;
+mod shards;
+mod url;
 
 pub use error::Error;
 pub use log::{Cursor, Log, Look, Read};
+pub use nodes::{Shard, Wait};
 pub use rebuild::{Built, Frozen, Old, Rebuild, Survivors};
 pub use reservations::{Adopted, Extended, Found, Granted, Undecided};
 pub use seats::{Alive, BlockRefusal, Refusal, Taken};
+pub use shards::Shards;
+pub use url::{Url, UrlError};
 
 use std::{
     collections::HashMap,
@@ -35,34 +41,40 @@ use crate::{
     domain::{Epoch, EventId},
     tasks::Tasks,
 };
+use connection::Connection;
 use groups::Groups;
 use keys::Keys;
-use pool::{Connection, Pool};
+use nodes::Nodes;
 use script::{Reply, Script};
 
 /// Settings of the gate.
 #[derive(Clone)]
 pub struct Options {
-    /// `redis://[user:password@]host:port[/db]`.
-    pub url: String,
+    /// Where Redis is.
+    pub url: Url,
     /// Begins every key, so that several installations can share a Redis.
     pub prefix: String,
-    /// Shared connections; many calls are pipelined over each.
+    /// Shared connections to each primary; many calls are pipelined over each.
     pub connections: u32,
     /// How long a call waits for a connection.
     pub pool_wait: Duration,
     /// How long ended reservations are remembered, for late repeats.
     pub tombstone_ttl: Duration,
+    /// Which replicas have to have a hold before it is acknowledged.
+    pub wait: Wait,
 }
 
 /// About so many changes are kept in an event's log.
 const LOG_LENGTH: u32 = 10_000;
+/// How often a call follows its event to another node of a cluster.
+const MOVES_FOLLOWED_MAX: u32 = 2;
 
 /// The gate of all events. Cheap to clone.
 #[derive(Clone)]
 pub struct Gate {
-    pool: Pool,
+    nodes: Nodes,
     prefix: Arc<str>,
+    wait: Wait,
     tombstone_ms: u64,
     /// The keys of the last epoch seen of each event: a hint, since every script checks it.
     known: Arc<Mutex<HashMap<EventId, Arc<Keys>>>>,
@@ -74,12 +86,13 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Opens the pool; `tasks` run what is asked.
+    /// Finds the primaries; `tasks` run what is asked.
     /// Fails when Redis can not be reached, or would drop keys when its memory is full.
     pub async fn connect(options: &Options, tasks: &Tasks, meter: &Meter) -> Result<Self, Error> {
         Ok(Self {
-            pool: Pool::connect(options, meter).await?,
+            nodes: Nodes::connect(options, tasks, meter).await?,
             prefix: options.prefix.as_str().into(),
+            wait: options.wait,
             tombstone_ms: options.tombstone_ttl.as_millis() as u64,
             known: Arc::default(),
             operations: Operations::new(meter, "redis"),
@@ -88,11 +101,6 @@ impl Gate {
             settles: Groups::of(&script::SETTLE),
             tasks: tasks.clone(),
         })
-    }
-
-    /// Whether Redis answers.
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.pool.ping().await
     }
 
     fn keys(&self, event: &EventId, epoch: Epoch) -> Keys {
@@ -111,14 +119,14 @@ impl Gate {
         };
     }
 
-    /// Runs a script of the event under its current epoch; a newer epoch, or a connection that remembers an older
-    /// incarnation, is tried again.
+    /// Runs a script of the event under its current epoch; a newer epoch, a connection that remembers an older
+    /// incarnation, or a node that has not got the event any more, is tried again.
     async fn run(
         &self,
         script: &'static Script,
         event: &EventId,
         args: &[&str],
-    ) -> Result<(Epoch, Reply), Error> {
+    ) -> Result<(Place, Reply), Error> {
         self.run_in(None, script, event, args).await
     }
 
@@ -129,13 +137,24 @@ impl Gate {
         script: &'static Script,
         event: &EventId,
         args: &[&str],
-    ) -> Result<(Epoch, Reply), Error> {
+    ) -> Result<(Place, Reply), Error> {
         let known = self.known(event).filter(|known| only.is_none_or(|only| known.epoch == only));
         let mut keys = known.unwrap_or_else(|| Arc::new(self.keys(event, only.unwrap_or_default())));
-        let mut cold = String::new();
-        for _ in 0..self.pool.size() + 2 {
-            let connection = self.pool.get().await?;
-            let mut reply = self.run_on(&connection, &keys, script, args).await?;
+        let (mut cold, mut moves) = (String::new(), 0);
+        let mut node = self.nodes.of(event)?;
+        for _ in 0..node.size() + 2 + MOVES_FOLLOWED_MAX {
+            let connection = node.get().await?;
+            let mut reply = match self.run_on(&connection, &keys, script, args).await {
+                Err(Error::Moved(_)) if moves < MOVES_FOLLOWED_MAX => {
+                    moves += 1;
+                    if let Err(error) = self.nodes.look().await {
+                        tracing::debug!(%error, "it is not known who has the event; asking whom it was known of");
+                    }
+                    node = self.nodes.of(event)?;
+                    continue;
+                }
+                reply => reply?,
+            };
             match reply.word() {
                 "EPOCH" => {
                     keys = Arc::new(self.keys(event, Epoch(reply.number()?)));
@@ -151,7 +170,10 @@ impl Gate {
                     }
                     connection.mark_broken();
                 }
-                _ => return Ok((keys.epoch, reply)),
+                _ => {
+                    let on = Arc::clone(connection.incarnation());
+                    return Ok((Place { epoch: keys.epoch, on }, reply));
+                }
             }
         }
         self.learn(event, None);
@@ -174,4 +196,28 @@ impl Gate {
         let reply = reply?.log_late(connection).await;
         reply
     }
+
+    /// Stands before a customer is told of a hold that only the gate knows: as many replicas as are asked for have it.
+    /// Else the call is to be repeated; the repeat finds what was written, and waits again.
+    async fn replicated(&self, event: &EventId, place: &Place) -> Result<(), Error> {
+        if self.wait.replicas == 0 {
+            return Ok(());
+        }
+        let on = self.nodes.of(event)?.replicated(&keys::fence(&self.prefix, event)).await?;
+        if on != place.on {
+            return Err(Error::Unavailable(
+                "another Redis took over before replicas had what was written".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Where a script ran.
+#[derive(Clone, Debug)]
+struct Place {
+    /// Under which epoch.
+    epoch: Epoch,
+    /// On which Redis, by its incarnation.
+    on: Arc<str>,
 }

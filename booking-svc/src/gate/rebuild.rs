@@ -6,10 +6,9 @@ use bb8_redis::redis::{cmd, pipe};
 
 use super::{
     Error, Gate,
+    connection::Connection,
     image::Image,
-    keys,
-    pool::Connection,
-    record,
+    keys, record,
     script::{self, Reply},
     seats::rules,
 };
@@ -89,7 +88,9 @@ pub struct Built<'a> {
 impl Gate {
     /// Starts a rebuild. None while another replica is at it.
     pub async fn rebuild(&self, event: &EventId) -> Result<Option<Rebuild<'_>>, Error> {
-        let connection = self.pool.dedicated(RESPONSE_TIMEOUT).await?;
+        // Who asks for it was told that the gate is not as it was: maybe another node has it by now.
+        self.nodes.look().await?;
+        let connection = self.nodes.of(event)?.dedicated(RESPONSE_TIMEOUT).await?;
         let holder = format!("{:x}", rand::random::<u128>());
         let mut lease = cmd("SET");
         lease.arg(keys::rebuild_lease(&self.prefix, event)).arg(&holder);
@@ -116,7 +117,7 @@ impl Rebuild<'_> {
         match reply.word() {
             "FROZEN" => Ok(Frozen::Old(Old {
                 epoch: Epoch(reply.number()?),
-                same_redis: reply.text()? == self.connection.incarnation(),
+                same_redis: reply.text()? == **self.connection.incarnation(),
                 quarantine_until: UnixMs(reply.number()?),
             })),
             "SUPERSEDED" => Ok(Frozen::Superseded(Epoch(reply.number()?))),
@@ -175,7 +176,7 @@ impl Rebuild<'_> {
             built.quarantine.as_millis().to_string(),
             built.quarantine_until.to_string(),
             "incarnation".into(),
-            self.connection.incarnation().into(),
+            self.connection.incarnation().to_string(),
             "revision".into(),
             built.event.revision.to_string(),
             "seats".into(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Error, Gate, Refusal, record,
+    Error, Gate, Place, Refusal, record,
     script::{self, Reply},
     seats::read_refusal,
 };
@@ -114,7 +114,11 @@ impl Gate {
         let name_holders = if name_holders { "1" } else { "0" };
         let args =
             vec![request.to_string(), customer.to_string(), seats.to_string(), name_holders.to_owned()];
-        let (epoch, mut reply) = self.grants.run(self, event, args).await?;
+        let (place, mut reply) = self.grants.run(self, event, args).await?;
+        if ["GRANTED", "SAME"].contains(&reply.word()) {
+            self.replicated(event, &place).await?;
+        }
+        let epoch = place.epoch;
         Ok(match reply.word() {
             "GRANTED" => {
                 let id = ReservationId::from_suffix(event.clone(), &reply.text()?);
@@ -148,7 +152,11 @@ impl Gate {
         customer: Option<&CustomerId>,
     ) -> Result<Option<Extended>, Error> {
         let args = [&*id.suffix(), owner(customer)];
-        let (epoch, mut reply) = self.run(&script::EXTEND, &id.event, &args).await?;
+        let (place, mut reply) = self.run(&script::EXTEND, &id.event, &args).await?;
+        if reply.word() == "EXTENDED" {
+            self.replicated(&id.event, &place).await?;
+        }
+        let epoch = place.epoch;
         Ok(match reply.word() {
             "EXTENDED" => Some(Extended::Until(found(&id.event, epoch, &mut reply)?)),
             "CAPPED" => Some(Extended::Capped(found(&id.event, epoch, &mut reply)?)),
@@ -164,8 +172,22 @@ impl Gate {
         id: &ReservationId,
         customer: Option<&CustomerId>,
     ) -> Result<Option<Found>, Error> {
-        let (epoch, reply) = self.run(&script::GET, &id.event, &[&id.suffix(), owner(customer)]).await?;
-        known(&id.event, epoch, reply)
+        let (place, reply) = self.run(&script::GET, &id.event, &[&id.suffix(), owner(customer)]).await?;
+        known(&id.event, place.epoch, reply)
+    }
+
+    /// As `get`, for the customer's eyes: a hold is told of only when it is as safe as when it was granted.
+    pub async fn show(
+        &self,
+        id: &ReservationId,
+        customer: Option<&CustomerId>,
+    ) -> Result<Option<Found>, Error> {
+        let (place, reply) = self.run(&script::GET, &id.event, &[&id.suffix(), owner(customer)]).await?;
+        let known = known(&id.event, place.epoch, reply)?;
+        if known.as_ref().is_some_and(|found| found.reservation.state == ReservationState::Held) {
+            self.replicated(&id.event, &place).await?;
+        }
+        Ok(known)
     }
 
     /// Makes a hold CONFIRMING, or joins a Confirm that was begun. In any other state nothing changes.
@@ -176,8 +198,8 @@ impl Gate {
         window: Duration,
     ) -> Result<Option<Found>, Error> {
         let args = vec![id.suffix(), owner(customer).to_owned(), window.as_millis().to_string()];
-        let (epoch, reply) = self.begins.run(self, &id.event, args).await?;
-        known(&id.event, epoch, reply)
+        let (place, reply) = self.begins.run(self, &id.event, args).await?;
+        known(&id.event, place.epoch, reply)
     }
 
     /// Writes the vault's outcome: Booked, Released, Expired, Lost or Cancelled. How many seats changed.
@@ -215,7 +237,10 @@ impl Gate {
             &lost.deadline.to_string(),
             &lost.extend_limit.to_string(),
         ];
-        let (_, mut reply) = self.run_in(Some(epoch), &script::ADOPT, &lost.id.event, &args).await?;
+        let (place, mut reply) = self.run_in(Some(epoch), &script::ADOPT, &lost.id.event, &args).await?;
+        if reply.word() == "FOUND" {
+            self.replicated(&lost.id.event, &place).await?;
+        }
         Ok(match reply.word() {
             "FOUND" => Adopted::Found(found(&lost.id.event, epoch, &mut reply)?),
             "ENDED" => Adopted::Ended,
@@ -227,7 +252,7 @@ impl Gate {
     /// Ends what is due, at most `most`, and finds the Confirms that the vault should decide.
     pub async fn sweep(&self, event: &EventId, most: u32) -> Result<Undecided, Error> {
         let args = [&*most.to_string(), &UNDECIDED_AGAIN.as_millis().to_string()];
-        let (epoch, mut reply) = self.run(&script::SWEEP, event, &args).await?;
+        let (Place { epoch, .. }, mut reply) = self.run(&script::SWEEP, event, &args).await?;
         if reply.word() != "SWEPT" {
             return Err(reply.surprise());
         }

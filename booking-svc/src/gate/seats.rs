@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Gate, record, script, script::Reply};
+use super::{Error, Gate, Place, record, script, script::Reply};
 use crate::domain::{
     Epoch, Event, EventId, Holder, PackedStates, SeatId, SeatState, SeatStates, UnixMs, Version,
 };
@@ -59,7 +59,7 @@ pub enum BlockRefusal {
 impl Gate {
     /// The status of all seats, in one step with its version.
     pub async fn states(&self, event: &EventId) -> Result<SeatStates, Error> {
-        let (epoch, mut reply) = self.run(&script::STATES, event, &[]).await?;
+        let (Place { epoch, .. }, mut reply) = self.run(&script::STATES, event, &[]).await?;
         match reply.word() {
             "STATES" => read_states(epoch, &mut reply),
             _ => Err(reply.surprise()),
@@ -73,7 +73,7 @@ impl Gate {
         seats: &[SeatId],
     ) -> Result<Result<(Epoch, u32), BlockRefusal>, Error> {
         let args = [&*join(seats), &TAKEN_NAMED_MAX.to_string()];
-        let (epoch, mut reply) = self.run(&script::BLOCK, event, &args).await?;
+        let (Place { epoch, .. }, mut reply) = self.run(&script::BLOCK, event, &args).await?;
         Ok(match reply.word() {
             "CHANGED" => Ok((epoch, reply.number()?)),
             "TAKEN" => {
@@ -112,7 +112,7 @@ impl Gate {
 
     /// The epoch of the gate, where it is not cold.
     pub async fn alive(&self, event: &EventId) -> Result<Alive, Error> {
-        let (epoch, mut reply) = self.run(&script::ALIVE, event, &[]).await?;
+        let (Place { epoch, .. }, mut reply) = self.run(&script::ALIVE, event, &[]).await?;
         match reply.word() {
             "ALIVE" => Ok(Alive { epoch, quarantine: Duration::from_millis(reply.number()?) }),
             _ => Err(reply.surprise()),

@@ -2,7 +2,7 @@
 
 use bb8_redis::redis::{FromRedisValue, Value, cmd};
 
-use super::{super::pool::Connection, Error, Reply};
+use super::{super::connection::Connection, Error, Reply};
 use crate::mutants::{self, Mutant};
 
 /// Replaces what stands once in a file.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use booking_svc::{
     domain::{Epoch, Reservation, ReservationState},
-    gate::{Adopted, Error, Frozen, Gate, Granted, Options},
+    gate::{Adopted, Error, Frozen, Gate, Granted, Options, Wait},
     tasks::Tasks,
 };
 use opentelemetry::global;
@@ -174,11 +174,12 @@ async fn a_redis_that_would_evict_is_refused() {
         .await
         .unwrap();
     let options = Options {
-        url: redis.url(),
+        url: redis.url().parse().unwrap(),
         prefix: "test".into(),
         connections: 1,
         pool_wait: Duration::from_millis(200),
         tombstone_ttl: Duration::from_secs(60),
+        wait: Wait::default(),
     };
     let Err(Error::Misconfigured(why)) =
         Gate::connect(&options, &Tasks::default(), &global::meter("test")).await

@@ -4,33 +4,42 @@ use std::time::Duration;
 
 use booking_svc::{
     domain::{CustomerId, Epoch, Event, EventId, RequestId, SalesSettings, SeatSet, UnixMs},
-    gate::{Built, Frozen, Gate, Granted, Options},
+    gate::{Built, Frozen, Gate, Granted, Options, Wait},
     tasks::Tasks,
 };
 use opentelemetry::global;
 
 use crate::support::redis::Redis;
 
-pub(super) const CONFIRM_WINDOW: Duration = Duration::from_secs(5);
+pub(crate) const CONFIRM_WINDOW: Duration = Duration::from_secs(5);
 
-pub(super) struct House {
-    pub(super) gate: Gate,
-    pub(super) event: Event,
+pub(crate) struct House {
+    pub(crate) gate: Gate,
+    pub(crate) event: Event,
 }
 
-pub(super) async fn connect(redis: &Redis) -> Gate {
+pub(crate) async fn connect(redis: &Redis) -> Gate {
+    connect_to(&redis.url()).await
+}
+
+pub(crate) async fn connect_to(url: &str) -> Gate {
     let options = Options {
-        url: redis.url(),
+        url: url.parse().unwrap(),
         prefix: "test".into(),
         connections: 2,
         pool_wait: Duration::from_millis(500),
         tombstone_ttl: Duration::from_secs(60),
+        wait: Wait::default(),
     };
     Gate::connect(&options, &Tasks::default(), &global::meter("test")).await.unwrap()
 }
 
 impl House {
-    pub(super) async fn open(redis: &Redis, name: &str, seats: u32) -> Self {
+    pub(crate) async fn open(redis: &Redis, name: &str, seats: u32) -> Self {
+        Self::open_at(&redis.url(), name, seats).await
+    }
+
+    pub(crate) async fn open_at(url: &str, name: &str, seats: u32) -> Self {
         let event = Event {
             id: name.parse().unwrap(),
             name: name.into(),
@@ -45,13 +54,13 @@ impl House {
             created_at: UnixMs(0),
             updated_at: UnixMs(0),
         };
-        let house = Self { gate: connect(redis).await, event };
+        let house = Self { gate: connect_to(url).await, event };
         assert!(house.publish(Epoch(1), Duration::ZERO).await);
         house
     }
 
     /// Publishes an empty epoch.
-    pub(super) async fn publish(&self, epoch: Epoch, quarantine: Duration) -> bool {
+    pub(crate) async fn publish(&self, epoch: Epoch, quarantine: Duration) -> bool {
         let rebuild = self.gate.rebuild(&self.event.id).await.unwrap().expect("nobody else rebuilds");
         let Frozen::Old(old) = rebuild.freeze(epoch).await.unwrap() else {
             rebuild.finish().await;
@@ -75,17 +84,17 @@ impl House {
     }
 
     /// From now on holds last so long.
-    pub(super) async fn set_hold_ttl(&mut self, ttl: Duration) {
+    pub(crate) async fn set_hold_ttl(&mut self, ttl: Duration) {
         self.event.revision += 1;
         self.event.settings.hold_ttl = ttl;
         self.gate.configure(&self.event).await.unwrap();
     }
 
-    pub(super) fn id(&self) -> &EventId {
+    pub(crate) fn id(&self) -> &EventId {
         &self.event.id
     }
 
-    pub(super) async fn grant(&self, customer: &str, request: &str, seats: &[u32]) -> Granted {
+    pub(crate) async fn grant(&self, customer: &str, request: &str, seats: &[u32]) -> Granted {
         self.gate
             .grant(self.id(), &set(seats), &self::request(request), &self::customer(customer), true)
             .await
@@ -93,7 +102,7 @@ impl House {
     }
 
     /// A grant that has to succeed.
-    pub(super) async fn hold(&self, customer: &str, seats: &[u32]) -> booking_svc::gate::Found {
+    pub(crate) async fn hold(&self, customer: &str, seats: &[u32]) -> booking_svc::gate::Found {
         match self.grant(customer, &format!("r{}", rand_suffix()), seats).await {
             Granted::New(found) => found,
             other => panic!("{other:?}"),
@@ -107,14 +116,14 @@ fn rand_suffix() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-pub(super) fn set(seats: &[u32]) -> SeatSet {
+pub(crate) fn set(seats: &[u32]) -> SeatSet {
     SeatSet::new(seats.iter().copied()).unwrap()
 }
 
-pub(super) fn customer(name: &str) -> CustomerId {
+pub(crate) fn customer(name: &str) -> CustomerId {
     name.parse().unwrap()
 }
 
-pub(super) fn request(name: &str) -> RequestId {
+pub(crate) fn request(name: &str) -> RequestId {
     name.parse().unwrap()
 }

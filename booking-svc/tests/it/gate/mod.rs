@@ -3,6 +3,6 @@
 mod cold;
 mod due;
 mod groups;
-mod house;
+pub(crate) mod house;
 mod life;
 mod model;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, ops::Deref, sync::Arc, time::Duration};
 use booking_svc::{
     booking::{Step, Steps},
     config::{Config, EngineSettings, Kafka, Secret, Stores},
+    gate::Wait,
     grpc,
     identity::{Auth, Role, Trust, Verifier},
     limits, serve,
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) kafka: Option<Kafka>,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) redis_url: String,
+    pub(crate) redis_wait: Wait,
+    pub(crate) redis_failover_lag: Duration,
     pub(crate) database_url: String,
     pub(crate) database_read_url: Option<String>,
     pub(crate) database_pooler: Pooler,
@@ -66,24 +69,7 @@ impl World {
 
     /// Production's defaults but for loops that are quick enough for tests.
     pub(crate) fn settings(&self) -> Settings {
-        Settings {
-            engine: EngineSettings {
-                token_secrets: vec![TOKEN_SECRET.parse().unwrap()],
-                sweep_every: Some(Duration::from_millis(100)),
-                reconcile_every: Some(Duration::from_millis(500)),
-                ..EngineSettings::for_command()
-            },
-            kafka: None,
-            metrics_listen: None,
-            redis_url: self.redis.url(),
-            database_url: self.database.url(),
-            database_read_url: None,
-            database_pooler: Pooler::None,
-            connections_max: limits::CLIENT_CONNECTIONS_MAX_DEFAULT,
-            calls_max: limits::CALLS_MAX_DEFAULT,
-            tls: None,
-            auth: by_secret(),
-        }
+        Settings::new(&self.redis.url(), &self.database.url())
     }
 
     /// Who looks into both stores.
@@ -98,6 +84,30 @@ impl World {
 }
 
 impl Settings {
+    /// Production's defaults but for loops that are quick enough for tests.
+    pub(crate) fn new(redis_url: &str, database_url: &str) -> Self {
+        Self {
+            engine: EngineSettings {
+                token_secrets: vec![TOKEN_SECRET.parse().unwrap()],
+                sweep_every: Some(Duration::from_millis(100)),
+                reconcile_every: Some(Duration::from_millis(500)),
+                ..EngineSettings::for_command()
+            },
+            kafka: None,
+            metrics_listen: None,
+            redis_url: redis_url.to_owned(),
+            redis_wait: Wait::default(),
+            redis_failover_lag: Duration::ZERO,
+            database_url: database_url.to_owned(),
+            database_read_url: None,
+            database_pooler: Pooler::None,
+            connections_max: limits::CLIENT_CONNECTIONS_MAX_DEFAULT,
+            calls_max: limits::CALLS_MAX_DEFAULT,
+            tls: None,
+            auth: by_secret(),
+        }
+    }
+
     /// Calls `hook` at each step between two stores.
     pub(crate) fn with_hook(
         mut self,
@@ -118,10 +128,12 @@ impl Replica {
         let config = Config {
             listen: address,
             stores: Stores {
-                redis_url: secret(&settings.redis_url),
+                redis_url: settings.redis_url.parse().unwrap(),
                 database_url: secret(&settings.database_url),
                 key_prefix: "te".into(),
                 redis_connections: 2,
+                redis_wait: settings.redis_wait,
+                redis_failover_lag: settings.redis_failover_lag,
                 database_connections: 8,
                 database_read_url: settings.database_read_url.as_deref().map(secret),
                 database_pooler: settings.database_pooler,

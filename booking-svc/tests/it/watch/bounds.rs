@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use booking_svc::{
     booking::Step,
     domain::{EventId, SeatId, SeatState::Held},
-    gate::{Gate, Options},
+    gate::{Gate, Options, Wait},
     tasks::Tasks,
 };
 use futures_util::{StreamExt, stream};
@@ -75,11 +75,12 @@ async fn a_deadline_is_for_the_answer_and_not_for_the_stream() {
 /// Changes seats through the gate alone: only its log matters here. Says which version there is then.
 async fn change(world: &World) -> u64 {
     let options = Options {
-        url: world.redis.url(),
+        url: world.redis.url().parse().unwrap(),
         prefix: "te".into(),
         connections: 2,
         pool_wait: Duration::from_secs(5),
         tombstone_ttl: Duration::from_secs(60),
+        wait: Wait::default(),
     };
     let (gate, event) = (
         Gate::connect(&options, &Tasks::default(), &global::meter("test")).await.unwrap(),
