@@ -78,10 +78,10 @@ impl Caller {
 
     /// Creates an event of one section with rows of 50, opens its sale.
     pub async fn open_event(&self, id: &str, seats: u32, settings: SalesSettings) {
-        let create = as_role("admin", "boss", new_event(id, seats, settings));
-        self.events().create_event(create).await.unwrap();
-        let open = as_role("admin", "boss", OpenSalesRequest { event_id: id.into() });
-        self.events().open_sales(open).await.unwrap();
+        let create = || as_role("admin", "boss", new_event(id, seats, settings));
+        until_definite(async || self.events().create_event(create()).await).await.unwrap();
+        let open = || as_role("admin", "boss", OpenSalesRequest { event_id: id.into() });
+        until_definite(async || self.events().open_sales(open()).await).await.unwrap();
     }
 
     /// Holds seats.

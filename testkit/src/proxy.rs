@@ -1,7 +1,7 @@
 //! A TCP proxy in front of a store, to break its network.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -24,6 +24,8 @@ use crate::{STORE_LIMIT, ports::Port, wait_until};
 
 /// What is read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// How often another port is tried.
+const BIND_ATTEMPTS_MAX: usize = 5;
 /// A store that has been silent for so long has said all that it has to say about a request.
 const SILENCE: Duration = Duration::from_millis(50);
 
@@ -48,6 +50,8 @@ pub struct Proxy {
 struct Shared {
     upstream: String,
     mode: watch::Sender<Mode>,
+    /// Clients that get no connection, and lose those that they have.
+    refused: watch::Sender<Vec<IpAddr>>,
     /// Counts the cuts: a connection ends when it sees a change.
     cuts: watch::Sender<u32>,
     open: AtomicUsize,
@@ -61,14 +65,15 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream: upstream.to_string(),
             mode: watch::Sender::new(Mode::Pass),
+            refused: watch::Sender::default(),
             cuts: watch::Sender::new(0),
             open: AtomicUsize::new(0),
             replies_cut: AtomicUsize::new(0),
             listening: watch::Sender::new(false),
         });
-        let port = Port::take();
+        let (port, listener) = listen().await;
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(shared.clone(), port.address()));
+        accepting.spawn(accept(shared.clone(), port.address(), Some(listener)));
         let proxy = Self { shared, port, _accepting: accepting };
         proxy.listening(true).await;
         proxy
@@ -94,6 +99,11 @@ impl Proxy {
     /// arrives after [`Self::pass`], as TCP would have it.
     pub async fn black_hole(&self) {
         self.set(Mode::BlackHole).await;
+    }
+
+    /// As if these clients, and no others, were on the far side of a broken network. Replaces those of before.
+    pub fn refuse_from(&self, clients: Vec<IpAddr>) {
+        self.shared.refused.send_replace(clients);
     }
 
     /// Everything takes so much longer, each way.
@@ -136,12 +146,26 @@ impl Proxy {
     }
 }
 
-async fn accept(shared: Arc<Shared>, address: SocketAddr) {
+/// On a port of its own; on another where a stranger took that between the look and the bind.
+async fn listen() -> (Port, TcpListener) {
+    for _ in 0..BIND_ATTEMPTS_MAX {
+        let port = Port::take();
+        if let Ok(listener) = TcpListener::bind(port.address()).await {
+            return (port, listener);
+        }
+    }
+    panic!("no port to listen on");
+}
+
+async fn accept(shared: Arc<Shared>, address: SocketAddr, mut bound: Option<TcpListener>) {
     let mut mode = shared.mode.subscribe();
     let mut connections = JoinSet::new();
     loop {
         mode.wait_for(|mode| *mode != Mode::Refuse).await.unwrap();
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = match bound.take() {
+            Some(listener) => listener,
+            None => TcpListener::bind(address).await.unwrap(),
+        };
         shared.listening.send_replace(true);
         loop {
             tokio::select! {
@@ -163,8 +187,11 @@ async fn accept(shared: Arc<Shared>, address: SocketAddr) {
 }
 
 async fn connection(shared: Arc<Shared>, client: TcpStream, mut cuts: watch::Receiver<u32>) {
+    let (from, mut refused) = (client.peer_addr().map(|address| address.ip()), shared.refused.subscribe());
     tokio::select! {
+        biased;
         _ = cuts.changed() => {}
+        _ = refused.wait_for(|refused| from.as_ref().is_ok_and(|from| refused.contains(from))) => {}
         () = forward(&shared, client) => {}
     }
     shared.open.fetch_sub(1, Ordering::SeqCst);

@@ -1,5 +1,11 @@
 //! A private Redis.
 
+mod cluster;
+mod replicated;
+
+pub use cluster::{Cluster, PATIENT};
+pub use replicated::Replicated;
+
 use std::{
     env, fs,
     path::Path,
@@ -8,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisResult, aio::MultiplexedConnection};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -20,6 +26,8 @@ use crate::{
 const START_ATTEMPTS_MAX: usize = 5;
 /// The service's user, as in production.
 const USER: &str = include_str!("../../deploy/redis/users.acl.template");
+/// The same where there are replicas.
+const USER_OF_REPLICAS: &str = include_str!("../../deploy/redis/users.replicated.acl.template");
 const PASSWORD: &str = "test";
 const PASSWORD_SHA256: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
@@ -29,6 +37,9 @@ pub struct Redis {
     data: TempDir,
     place: Arc<Place>,
     process: Mutex<Option<Process>>,
+    user: &'static str,
+    /// More options of its command line.
+    options: Vec<String>,
 }
 
 /// Redis's data at one moment.
@@ -43,17 +54,23 @@ impl Redis {
     /// The same in a place.
     pub async fn start_in(place: Arc<Place>) -> Self {
         for _ in 0..START_ATTEMPTS_MAX {
-            let redis = Self {
-                port: Port::take(),
-                data: TempDir::new_in(place.folder()).unwrap(),
-                place: place.clone(),
-                process: Mutex::new(None),
-            };
-            if redis.try_launch().await {
+            if let Some(redis) = Self::try_start(Port::take(), place.clone(), USER, Vec::new()).await {
                 return redis;
             }
         }
         panic!("redis-server does not start; is it installed (apt-get install redis-server)?");
+    }
+
+    /// None where a stranger took the port meanwhile.
+    async fn try_start(
+        port: Port,
+        place: Arc<Place>,
+        user: &'static str,
+        options: Vec<String>,
+    ) -> Option<Self> {
+        let data = TempDir::new_in(place.folder()).unwrap();
+        let redis = Self { port, data, place, process: Mutex::new(None), user, options };
+        redis.try_launch().await.then_some(redis)
     }
 
     /// Its URL for the service, whose user may do only what the service needs.
@@ -175,6 +192,14 @@ impl Redis {
         self.process().as_mut().is_some_and(Process::runs)
     }
 
+    /// A command; an error where it does not answer soon.
+    pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
+        let client = Client::open(self.admin_url())?;
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(1)));
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        redis::cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await
+    }
+
     async fn command(&self, words: &[&str]) {
         redis::cmd(words[0]).arg(&words[1..]).exec_async(&mut self.client().await).await.unwrap();
     }
@@ -201,7 +226,8 @@ impl Redis {
                 .args(["--maxmemory-policy", "noeviction", "--logfile", "redis.log", "--dir"])
                 .arg(self.data.path())
                 .arg("--user")
-                .args(user().iter().skip(1))
+                .args(user(self.user).iter().skip(1))
+                .args(&self.options)
                 .stdout(Stdio::null()),
         );
         let mut ended = false;
@@ -229,14 +255,27 @@ impl Redis {
 }
 
 /// The words of the template's line. Tests of the gate alone have keys of another prefix.
-fn user() -> Vec<String> {
-    let user = USER.replace("PASSWORD_SHA256", PASSWORD_SHA256).replace("~PREFIX:*", "~te:* ~test:*");
+fn user(template: &str) -> Vec<String> {
+    let user = template.replace("PASSWORD_SHA256", PASSWORD_SHA256).replace("~PREFIX:*", "~te:* ~test:*");
     user.split_whitespace().map(str::to_owned).collect()
 }
 
 /// The commands that the service's user may use, as Redis names them in its statistics.
 pub fn commands_allowed() -> Vec<&'static str> {
-    USER.split_whitespace().filter_map(|word| word.strip_prefix('+')).collect()
+    commands(USER)
+}
+
+/// The same where there are replicas.
+pub fn commands_allowed_with_replicas() -> Vec<&'static str> {
+    commands(USER_OF_REPLICAS)
+}
+
+fn commands(template: &str) -> Vec<&str> {
+    template.split_whitespace().filter_map(|word| word.strip_prefix('+')).collect()
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 fn copy_dir(from: &Path, to: &Path) {

@@ -6,6 +6,7 @@
 mod aborts;
 mod bad_input;
 mod board_refusals;
+mod cluster;
 mod errors;
 mod events;
 mod failover;

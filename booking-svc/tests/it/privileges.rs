@@ -86,32 +86,36 @@ async fn nothing_else_and_no_other_key_is_allowed() {
 }
 
 /// All that happens to reservations, an outage of memory included.
-async fn whole_life(a: &Replica, admin: &mut MultiplexedConnection) {
-    a.open_event("rock", 100, hold_ttl(Duration::from_secs(3))).await;
-    let request = WatchSeatsRequest { event_id: "rock".into(), ..WatchSeatsRequest::default() };
+pub(crate) async fn whole_life_of(event: &str, a: &Replica, admin: &mut MultiplexedConnection) {
+    a.open_event(event, 100, hold_ttl(Duration::from_secs(3))).await;
+    let request = WatchSeatsRequest { event_id: event.into(), ..WatchSeatsRequest::default() };
     let mut seen = a.bookings().watch_seats(request).await.unwrap().into_inner();
     seen.message().await.unwrap();
 
-    let blocked = BlockSeatsRequest { event_id: "rock".into(), seat_ids: vec![90] };
+    let blocked = BlockSeatsRequest { event_id: event.into(), seat_ids: vec![90] };
     a.events().block_seats(as_role("admin", "boss", blocked)).await.unwrap();
-    let unblocked = UnblockSeatsRequest { event_id: "rock".into(), seat_ids: vec![90] };
+    let unblocked = UnblockSeatsRequest { event_id: event.into(), seat_ids: vec![90] };
     a.events().unblock_seats(as_role("admin", "boss", unblocked)).await.unwrap();
-    let held = a.reserve("rock", "ann", "r1", &[1, 2]).await.unwrap();
+    let held = a.reserve(event, "ann", "r1", &[1, 2]).await.unwrap();
     let held = a.extend(&held).await.unwrap();
     let booking = a.confirm(&held, "pay").await.unwrap();
     a.cancel(&booking).await.unwrap();
-    let held = a.reserve("rock", "bob", "r1", &[1]).await.unwrap();
+    let held = a.reserve(event, "bob", "r1", &[1]).await.unwrap();
     a.release(&held).await.unwrap();
-    a.reserve("rock", "cid", "r1", &[3]).await.unwrap();
+    a.reserve(event, "cid", "r1", &[3]).await.unwrap();
     wait_until("a hold ends, and is forgotten", STORE_LIMIT, async || {
-        a.seat_states("rock", 4).await.is_ok_and(|states| states == [0; 4])
+        a.seat_states(event, 4).await.is_ok_and(|states| states == [0; 4])
     })
     .await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     seen.message().await.unwrap();
 
-    let held = a.reserve("rock", "dan", "r1", &[5]).await.unwrap();
-    redis::cmd("RENAME").arg(&["te:{rock}:1:reservations", "lost"]).exec_async(admin).await.unwrap();
+    let held = a.reserve(event, "dan", "r1", &[5]).await.unwrap();
+    redis::cmd("RENAME")
+        .arg(&[&*format!("te:{{{event}}}:1:reservations"), &format!("lost{{{event}}}")])
+        .exec_async(admin)
+        .await
+        .unwrap();
     wait_until("a token brings its hold back", STORE_LIMIT, async || a.extend(&held).await.is_ok()).await;
     a.confirm(&held, "pay").await.unwrap();
     a.reservation(&held).await.unwrap();
@@ -127,7 +131,7 @@ async fn a_whole_life_needs_each_command_that_is_allowed_and_no_other() {
     settings.redis_url.push('1');
     settings.engine.tombstone_ttl = Duration::from_millis(500);
     let a = Replica::start(settings).await;
-    whole_life(&a, &mut admin).await;
+    whole_life_of("rock", &a, &mut admin).await;
 
     let log: Vec<redis::Value> = redis::cmd("ACL").arg("LOG").query_async(&mut admin).await.unwrap();
     assert_eq!(log, [], "the service was refused something");

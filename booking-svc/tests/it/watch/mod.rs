@@ -5,4 +5,4 @@ mod chaos;
 mod first;
 mod follow;
 mod outage;
-mod reader;
+pub(crate) mod reader;

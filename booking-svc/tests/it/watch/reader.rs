@@ -17,55 +17,55 @@ use crate::support::{STORE_LIMIT, world::Replica};
 const REACH: usize = 0;
 
 /// A stream, and the board that its messages make.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     stream: Streaming<WatchSeatsResponse>,
     event: String,
     board: Option<Board>,
-    pub(super) stale: bool,
-    pub(super) snapshots: usize,
-    pub(super) changes: usize,
+    pub(crate) stale: bool,
+    pub(crate) snapshots: usize,
+    pub(crate) changes: usize,
     /// How many versions came as changes.
-    pub(super) versions: u64,
+    pub(crate) versions: u64,
     /// Every seat that any changes named.
-    pub(super) touched: usize,
+    pub(crate) touched: usize,
 }
 
 impl Reader {
     /// Begins with nothing, over a connection of its own.
-    pub(super) async fn open(replica: &Replica, event: &str) -> Self {
+    pub(crate) async fn open(replica: &Replica, event: &str) -> Self {
         let stream = watch(replica, event, None).await.unwrap();
         let event = event.to_owned();
         Self { stream, event, board: None, stale: false, snapshots: 0, changes: 0, versions: 0, touched: 0 }
     }
 
     /// The same, and reads until it has something.
-    pub(super) async fn begun(replica: &Replica, event: &str) -> Self {
+    pub(crate) async fn begun(replica: &Replica, event: &str) -> Self {
         let mut reader = Self::open(replica, event).await;
         reader.read().await.unwrap();
         reader
     }
 
     /// Goes on at a replica with what it has.
-    pub(super) async fn go_on_at(&mut self, replica: &Replica) -> Result<(), Status> {
+    pub(crate) async fn go_on_at(&mut self, replica: &Replica) -> Result<(), Status> {
         let known = self.board.as_ref().map(Board::position);
         self.stream = watch(replica, &self.event, known).await?;
         Ok(())
     }
 
-    pub(super) fn position(&self) -> Position {
+    pub(crate) fn position(&self) -> Position {
         self.board.as_ref().unwrap().position()
     }
 
-    pub(super) fn packed(&self) -> &[u8] {
+    pub(crate) fn packed(&self) -> &[u8] {
         self.board.as_ref().unwrap().states().bytes()
     }
 
-    pub(super) fn state(&self, seat: u32) -> SeatState {
+    pub(crate) fn state(&self, seat: u32) -> SeatState {
         self.board.as_ref().unwrap().states().get(seat)
     }
 
     /// Reads and applies one message. Panics where messages do not join up, or a checksum is wrong.
-    pub(super) async fn read(&mut self) -> Result<Message, Status> {
+    pub(crate) async fn read(&mut self) -> Result<Message, Status> {
         let read =
             timeout(STORE_LIMIT, self.stream.message()).await.expect("a stream is never silent for long");
         let message = read?.expect("a stream ends with an error").message.unwrap();
@@ -101,7 +101,7 @@ impl Reader {
 
     /// Reads until `done`; says how long it took.
     #[track_caller]
-    pub(super) fn until(&mut self, done: impl Fn(&Self) -> bool) -> impl Future<Output = Duration> {
+    pub(crate) fn until(&mut self, done: impl Fn(&Self) -> bool) -> impl Future<Output = Duration> {
         let caller = std::panic::Location::caller();
         async move {
             let started = Instant::now();
@@ -115,13 +115,13 @@ impl Reader {
 
     /// Reads until a seat is so.
     #[track_caller]
-    pub(super) fn until_seat(&mut self, seat: u32, state: SeatState) -> impl Future<Output = Duration> {
+    pub(crate) fn until_seat(&mut self, seat: u32, state: SeatState) -> impl Future<Output = Duration> {
         self.until(move |reader| reader.state(seat) == state)
     }
 }
 
 /// Over a connection of its own, as different callers have.
-pub(super) async fn watch(
+pub(crate) async fn watch(
     replica: &Replica,
     event: &str,
     known: Option<Position>,
@@ -132,7 +132,7 @@ pub(super) async fn watch(
 }
 
 /// The next message of a stream.
-pub(super) async fn next(stream: &mut Streaming<WatchSeatsResponse>) -> Message {
+pub(crate) async fn next(stream: &mut Streaming<WatchSeatsResponse>) -> Message {
     let read = timeout(STORE_LIMIT, stream.message()).await.expect("a stream is never silent for long");
     read.unwrap().expect("a stream ends with an error").message.unwrap()
 }
