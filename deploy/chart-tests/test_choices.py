@@ -145,7 +145,7 @@ def test_the_way_to_what_is_outside_is_open():
     assert [[port["port"] for port in rule["ports"]] for rule in policy["spec"]["egress"]] == [
         [53, 53],
         [4317],
-        [6380],
+        [6380, 26379],
         [6432, 5432],
     ]
     policy = one(render("everything"), "NetworkPolicy", "tickets-ws-gateway")
