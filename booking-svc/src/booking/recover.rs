@@ -70,6 +70,9 @@ impl Engine {
         // The epoch first, then the vault: a decision that comes later than this look comes under a later epoch, or is
         // seen by the gate. A token of what is decided brings nothing back.
         let gate = self.0.gate.alive(event).await.map_err(|error| self.gate_error(event, error))?;
+        if claim.id.epoch > gate.epoch && self.is_left_behind(event, gate.epoch).await? {
+            return Err(self.rebuilding(event));
+        }
         let outcome = self.0.vault.outcome(&claim.id).await;
         let outcome = outcome.map_err(|error| self.vault_error(event, &error))?;
         // A booking is its owner's whatever the token says: its secret may have been replaced since.
@@ -90,6 +93,12 @@ impl Engine {
             // Without a token nobody can tell whose it was.
             (Some(Outcome::Void(_)) | None, None) => Err(Error::ReservationNotFound(claim.id.clone())),
         }
+    }
+
+    /// A gate that others have left does not know what the next one granted.
+    async fn is_left_behind(&self, event: &EventId, gate: Epoch) -> Result<bool, Error> {
+        let vault = self.0.vault.event(event).await.map_err(|error| self.vault_error(event, &error))?;
+        Ok(vault.is_some_and(|vault| vault.epoch > gate))
     }
 
     /// The hold that the caller's token proves to be the caller's.

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use booking_svc::booking::Step;
 use ticketengine::v1::{ReservationState, SalesSettings};
+use tonic::Code;
 
 use crate::support::{
     STORE_LIMIT,
-    calls::{Held, reason, retry_after, until_definite},
+    calls::{Held, reason, refused, retry_after, until_definite},
     stall::Stall,
     wait_until,
     witness::Witness,
@@ -179,4 +180,42 @@ async fn drift_made_by_hand_is_found_and_mended() {
     until_definite(async || replica.reserve(EVENT, "bob", "r1", &[9]).await).await.unwrap();
     replica.confirm(&held, "pay").await.unwrap();
     witness.agree(EVENT).await;
+}
+
+/// One raise of the epoch is all that a mend takes: so it is known that no other Redis has had an epoch since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drift_costs_no_quarantine_where_redis_may_fail_over_either() {
+    let world = World::new().await;
+    let mut settings = world.settings();
+    settings.redis_failover_lag = Duration::from_secs(60);
+    let (replica, witness) = (Replica::start(settings).await, world.witness());
+    replica.open_event(EVENT, 40, SalesSettings::default()).await;
+    let (seats, map) = (witness.key(EVENT, "seats").await, witness.key(EVENT, "map").await);
+    witness.ask::<()>(&["HSET", &seats, "9", "S 1.999"]).await;
+    witness.ask::<Vec<i64>>(&["BITFIELD", &map, "SET", "u2", "#9", "2"]).await;
+    witness.agree(EVENT).await;
+    assert_eq!(witness.epoch(EVENT).await, 2);
+    until_definite(async || replica.reserve(EVENT, "bob", "r1", &[9]).await).await.unwrap();
+}
+
+/// What another Redis granted under a later epoch, this one does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_was_left_behind_does_not_deny_what_the_next_one_granted() {
+    let world = World::new().await;
+    let mut settings = world.settings();
+    (settings.engine.sweep_every, settings.engine.reconcile_every) = (None, None);
+    let replica = Replica::start(settings).await;
+    replica.open_event(EVENT, 40, SalesSettings::default()).await;
+    let held = replica.reserve(EVENT, "ann", "r1", &[1]).await.unwrap();
+    let of_next = |mut held: Held| {
+        let of_first = held.id();
+        held.reservation.reservation_id = of_first.replace(".1.", ".2.");
+        held.token = String::new();
+        held
+    };
+    let held = of_next(held);
+    refused(replica.confirm(&held, "pay").await, Code::NotFound, "RESERVATION_NOT_FOUND");
+    let raised = world.database.client().await;
+    raised.execute("UPDATE events SET epoch = epoch + 1", &[]).await.unwrap();
+    refused(replica.confirm(&held, "pay").await, Code::Unavailable, "GATE_REBUILDING");
 }
