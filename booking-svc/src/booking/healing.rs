@@ -53,7 +53,7 @@ impl Engine {
             return;
         }
         let (agenda, swept, shard) = (Agenda::new(every.unwrap_or_default()), swept.clone(), shard.clone());
-        swept.all(&shard, Instant::now());
+        swept.begin(&shard);
         self.every("sweeper", every, gone, move |engine| {
             let (agenda, swept, shard) = (agenda.clone(), swept.clone(), shard.clone());
             async move {

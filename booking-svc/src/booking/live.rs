@@ -136,6 +136,10 @@ impl Engine {
                     self.gate_error(board.event(), gate::Error::Cold(why.into()));
                     cold.insert(board.event().clone());
                 }
+                (Look::Away, _) => {
+                    board.forget(None);
+                    cold.insert(board.event().clone());
+                }
                 (Look::Warm { epoch, version: Some(version) }, Some(at)) if epoch.0 == at.epoch => {
                     let at = Position { version: version.0, ..at };
                     expected.push(Expected { board: Arc::clone(board), at });
@@ -190,7 +194,7 @@ impl Engine {
                 Ok(())
             }
             // One event's trouble is not the others'.
-            Err(error @ (gate::Error::Cold(_) | gate::Error::Corrupt(_))) => {
+            Err(error @ (gate::Error::Cold(_) | gate::Error::Corrupt(_) | gate::Error::Moved(_))) => {
                 self.gate_error(board.event(), error);
                 Ok(())
             }

@@ -216,9 +216,17 @@ impl Swept {
         swept
     }
 
-    /// All of the shard that was due at `began` has ended; or the shard is new.
+    /// The shard is new.
+    pub(super) fn begin(&self, shard: &Shard) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.clone(), Instant::now());
+    }
+
+    /// All of the shard that was due at `began` has ended.
     pub(super) fn all(&self, shard: &Shard, began: Instant) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard.clone(), began);
+        // A pass may end after its shard is gone.
+        if let Some(last) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(shard) {
+            *last = began;
+        }
     }
 
     /// The shard is gone.

@@ -12,7 +12,7 @@ pub enum Error {
     /// Redis does not answer, or refuses to write. A script may have run: repeat the call.
     #[error("redis: {0}")]
     Unavailable(String),
-    /// Another node of the cluster has the event's slot; nothing was written. Repeat the call.
+    /// Another node of the cluster has the event's slot, or is getting it; nothing was written. Repeat the call.
     #[error("redis cluster: {0}")]
     Moved(String),
     /// Redis is set up in a way that would break promises.
@@ -30,7 +30,8 @@ impl From<RedisError> for Error {
         if matches!(kind, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) || is_wrong_type(&error) {
             return Self::Corrupt(error.to_string());
         }
-        if kind == ErrorKind::Server(ServerErrorKind::Moved) {
+        use ServerErrorKind::{Ask, Moved, TryAgain};
+        if matches!(kind, ErrorKind::Server(Moved | Ask | TryAgain)) {
             return Self::Moved(error.to_string());
         }
         if matches!(kind, ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig) {

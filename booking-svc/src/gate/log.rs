@@ -71,6 +71,8 @@ pub enum Look {
     },
     /// It has to be rebuilt, or is being rebuilt.
     Cold(&'static str),
+    /// Another shard has the event, or is getting it, or nobody has it: who has it looks after it.
+    Away,
 }
 
 impl Gate {
@@ -166,7 +168,7 @@ impl Log {
             return Ok(Look::Cold("type"));
         }
         if found.iter().any(|found| found.as_ref().is_err_and(is_redirect)) {
-            return Ok(Look::Cold("moved"));
+            return Ok(Look::Away);
         }
         let [meta, seats, log] = found;
         log?;

@@ -12,7 +12,6 @@ use std::{
 use bb8_redis::redis::{
     AsyncConnectionConfig, Client, RedisConnectionInfo, RedisError, Value, aio::MultiplexedConnection, pipe,
 };
-use futures_util::future::join_all;
 use telemetry::stores::PoolWaits;
 use tokio::{
     sync::watch,
@@ -23,7 +22,7 @@ use super::{
     super::connection::{Left, Mode, field},
     node::{Node, Room, Shard, Source},
     replicas::Wait,
-    rounds::Rounds,
+    rounds::{Rounds, of_most},
     slots::{Address, Slots},
 };
 use crate::{
@@ -59,7 +58,7 @@ pub(in crate::gate) struct Cluster {
 /// Who has what.
 #[derive(Clone)]
 pub(in crate::gate) struct Topology {
-    /// Rises with each change that the cluster makes.
+    /// Rises with each election.
     epoch: u64,
     slots: Slots,
     /// By the number of the primary in `slots`.
@@ -121,30 +120,30 @@ impl Cluster {
         }
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let (known, nodes) = (self.now(), self.asked());
+        let works = |view: &Result<View, Error>| view.as_ref().is_ok_and(|view| view.ok);
         let (mut views, mut why) =
             (Vec::new(), Error::Unavailable("no node knows a cluster that works".into()));
-        let asked: Vec<_> = nodes.iter().map(|node| self.ask(node)).collect();
-        for answer in join_all(asked).await {
+        for answer in of_most(nodes.iter().map(|node| self.ask(node)), works).await {
             match answer {
                 Ok(view) => views.push(view),
                 Err(error) => why = error,
             }
         }
-        let most = 2 * views.len() > nodes.len();
-        let view = latest(views, known.epoch, most).ok_or(why)?;
+        let view = latest(views, known.epoch, nodes.len()).ok_or(why)?;
         self.named.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&view.nodes);
         self.learn(&known, view)
     }
 
-    /// Whom to ask: the nodes of the last answer, and those of the URL.
+    /// Whom to ask: the nodes of the URL, which are asked even if all others have new addresses, and those of the last answer.
     fn asked(&self) -> Vec<Address> {
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         let mut nodes: Vec<Address> = Vec::new();
-        for node in named.iter().chain(&self.seeds) {
+        for node in self.seeds.iter().chain(&*named) {
             if nodes.len() < ASKED_MAX && !nodes.contains(node) {
                 nodes.push(node.clone());
             }
         }
+        self.asking().retain(|node, _| nodes.contains(node));
         nodes
     }
 
@@ -226,10 +225,15 @@ impl Cluster {
     }
 }
 
-/// The view to believe. One that is cut off from the others knows an older cluster than they do; only where most give an older
-/// one than is `known` was the cluster set up anew.
-fn latest(views: Vec<View>, known: u64, most: bool) -> Option<View> {
-    let latest = views.into_iter().filter(|view| view.ok).max_by_key(|view| view.epoch);
+/// The view to believe, of the latest election: one that is cut off from the others knows an older cluster than they do. Who
+/// has just come back may have heard of the election and not of its outcome: of these the view that most share. Only where
+/// most of the `nodes` give an older one than is `known` was the cluster set up anew.
+fn latest(mut views: Vec<View>, known: u64, nodes: usize) -> Option<View> {
+    views.retain(|view| view.ok);
+    let most = 2 * views.len() > nodes;
+    let shared = |view: &View| views.iter().filter(|other| other.slots == view.slots).count();
+    let ranks: Vec<_> = views.iter().map(|view| (view.epoch, shared(view))).collect();
+    let latest = views.into_iter().zip(ranks).max_by_key(|(_, rank)| *rank).map(|(view, _)| view);
     latest.filter(|view| view.epoch >= known || most)
 }
 
@@ -258,14 +262,29 @@ mod tests {
     #[test]
     fn the_node_that_knows_of_most_elections_is_believed() {
         let view = |ok, epoch| View { ok, epoch, slots: Slots::none(), nodes: Vec::new() };
-        let epoch = |views: &[(bool, u64)], known, most| {
+        let epoch = |views: &[(bool, u64)], known, nodes| {
             let views = views.iter().map(|(ok, epoch)| view(*ok, *epoch)).collect();
-            latest(views, known, most).map(|view| view.epoch)
+            latest(views, known, nodes).map(|view| view.epoch)
         };
-        assert_eq!(epoch(&[(true, 7), (true, 8), (true, 7)], 7, true), Some(8));
-        assert_eq!(epoch(&[(false, 9), (true, 8)], 7, false), Some(8), "who is out of touch does not count");
-        assert_eq!(epoch(&[(true, 7)], 8, false), None, "only one that was left behind answers");
-        assert_eq!(epoch(&[(true, 1), (true, 1)], 8, true), Some(1), "set up anew");
-        assert_eq!(epoch(&[(false, 9)], 0, true), None);
+        assert_eq!(epoch(&[(true, 7), (true, 8), (true, 7)], 7, 3), Some(8));
+        assert_eq!(epoch(&[(false, 9), (true, 8)], 7, 3), Some(8), "who is out of touch does not count");
+        assert_eq!(epoch(&[(true, 7)], 8, 3), None, "only one that was left behind answers");
+        assert_eq!(epoch(&[(false, 8), (true, 7)], 8, 3), None, "nor does it count as one of most");
+        assert_eq!(epoch(&[(true, 1), (true, 1)], 8, 3), Some(1), "set up anew");
+        assert_eq!(epoch(&[(false, 9)], 0, 1), None);
+    }
+
+    #[test]
+    fn who_has_only_heard_of_the_election_is_not_believed() {
+        let slots = |primary: i64| {
+            let node = Value::Array(vec![Value::BulkString("h".into()), Value::Int(primary)]);
+            let range = Value::Array(vec![Value::Int(0), Value::Int(16_383), node]);
+            Slots::read(&Value::Array(vec![range]), "h").unwrap().0
+        };
+        for order in [[1, 2, 2], [2, 1, 2], [2, 2, 1]] {
+            let view = |primary| View { ok: true, epoch: 8, slots: slots(primary), nodes: Vec::new() };
+            let believed = latest(order.map(view).into(), 7, 6).unwrap();
+            assert_eq!(believed.slots.primaries(), [("h".into(), 2)]);
+        }
     }
 }

@@ -37,7 +37,11 @@ impl Replicas {
 
     /// Returns when the replicas have all that was written before the call; says on which Redis.
     pub(super) async fn have_all(&self, node: &Node, fence: &str) -> Result<Arc<str>, Error> {
-        self.rounds.join(self.ask(node, fence)).await
+        match self.rounds.join(self.ask(node, fence)).await {
+            // It was the fence of another's event, which is moving; one's own may stay.
+            Err(Error::Moved(_)) => self.ask(node, fence).await,
+            shared => shared,
+        }
     }
 
     async fn ask(&self, node: &Node, fence: &str) -> Result<Arc<str>, Error> {

@@ -1,8 +1,38 @@
-//! Work that is the same for all who ask for it.
+//! Questions to several servers, which are the same for all who ask them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
-use tokio::sync::Mutex;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout_at},
+};
+
+/// Once most have answered, the others are waited for so long: a machine that is gone refuses nothing.
+const STRAGGLERS_WAIT: Duration = Duration::from_millis(30);
+
+/// The answers of all, or of those that came in time after more than half were `good`.
+pub(super) async fn of_most<T>(
+    questions: impl Iterator<Item = impl Future<Output = T>>,
+    good: impl Fn(&T) -> bool,
+) -> Vec<T> {
+    let mut rest: FuturesUnordered<_> = questions.collect();
+    let (all, mut answers, mut answered) = (rest.len(), Vec::with_capacity(rest.len()), 0);
+    while 2 * answered <= all
+        && let Some(answer) = rest.next().await
+    {
+        answered += usize::from(good(&answer));
+        answers.push(answer);
+    }
+    let until = Instant::now() + STRAGGLERS_WAIT;
+    while let Ok(Some(answer)) = timeout_at(until, rest.next()).await {
+        answers.push(answer);
+    }
+    answers
+}
 
 /// One does it at a time; whoever comes meanwhile shares the next round, which began after it came.
 pub(super) struct Rounds<T> {
@@ -62,6 +92,20 @@ mod tests {
             "a round that had begun says nothing of who came later"
         );
         assert_eq!(rounds.join(round()).await, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_silent_is_not_waited_for_once_most_have_answered() {
+        let after = async |ms: u64| {
+            sleep(Duration::from_millis(ms)).await;
+            ms
+        };
+        let began = Instant::now();
+        assert_eq!(of_most([300, 5, 10, 20, 60].map(after).into_iter(), |_| true).await, [5, 10, 20]);
+        assert_eq!(began.elapsed(), Duration::from_millis(50));
+        let good = |ms: &u64| *ms > 5;
+        assert_eq!(of_most([300, 5, 10].map(after).into_iter(), good).await, [5, 10, 300], "one of three");
+        assert_eq!(of_most([5].map(after).into_iter(), good).await, [5]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,10 +7,13 @@ use std::{
 };
 
 use bb8_redis::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisConnectionInfo, pipe};
-use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::{super::connection::Left, rounds::Rounds, slots::Address};
+use super::{
+    super::connection::Left,
+    rounds::{Rounds, of_most},
+    slots::Address,
+};
 use crate::gate::{Error, url};
 
 /// How long one Sentinel may take for all of its answer, connecting included.
@@ -67,8 +70,8 @@ impl Sentinels {
 
     async fn ask_all(&self) -> Result<(), Error> {
         let ask = |sentinel| timeout(ANSWER_WAIT, self.ask(sentinel));
-        let asked: Vec<_> = self.sentinels.iter().map(ask).collect();
-        let answers: Vec<_> = join_all(asked).await.into_iter().filter_map(|answer| answer.ok()?).collect();
+        let asked = of_most(self.sentinels.iter().map(ask), |answer| matches!(answer, Ok(Some(_)))).await;
+        let answers: Vec<_> = asked.into_iter().filter_map(|answer| answer.ok()?).collect();
         let most = 2 * answers.len() > self.sentinels.len();
         let Some((epoch, address)) = answers.into_iter().max_by_key(|(epoch, _)| *epoch) else {
             return Err(Error::Unavailable(format!("no Sentinel names a primary {}", self.name)));
