@@ -7,7 +7,9 @@ pub use cluster::{Cluster, PATIENT};
 pub use replicated::Replicated;
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     path::Path,
     process::{Command, Stdio},
     sync::{Arc, Mutex, MutexGuard},
@@ -217,9 +219,8 @@ impl Redis {
 
     /// False where it ends instead of answering, as it does when the port is taken.
     async fn try_launch(&self) -> bool {
-        let binary = env::var_os("TE_TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
         let mut process = Process::spawn(
-            Command::new(binary)
+            Command::new(program())
                 .envs(self.place.environment())
                 .args(["--port", &self.port.number().to_string(), "--bind", "127.0.0.1", "--save", ""])
                 .args(["--appendonly", "yes", "--appendfsync", "everysec"])
@@ -252,6 +253,10 @@ impl Redis {
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap()
     }
+}
+
+fn program() -> OsString {
+    env::var_os("TE_TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
 /// The words of the template's line. Tests of the gate alone have keys of another prefix.

@@ -136,6 +136,25 @@ impl Cluster {
         self.nodes.iter().position(|node| node.id == id)
     }
 
+    /// The node that follows this one, or is followed by it.
+    pub fn partner_of(node: usize) -> usize {
+        (node + PRIMARIES) % (2 * PRIMARIES)
+    }
+
+    /// A primary that has not got the event, by `choice`.
+    pub async fn another_primary(&self, event: &str, choice: u64) -> usize {
+        let own = self.primary_of(event).await;
+        let other = (own + 1 + choice as usize % (PRIMARIES - 1)) % PRIMARIES;
+        let mut primary = other;
+        wait_until("a shard has a primary", STORE_LIMIT, async || {
+            primary = Self::partner_of(primary);
+            let role: Result<String, _> = self.nodes[primary].ask(&["INFO", "replication"]).await;
+            role.is_ok_and(|role| role.contains("role:master"))
+        })
+        .await;
+        primary
+    }
+
     /// Where an event's keys are, for a witness.
     pub async fn admin_url_of(&self, event: &str) -> String {
         self.nodes[self.primary_of(event).await].redis.admin_url()
@@ -160,11 +179,17 @@ impl Cluster {
         set(from, "MIGRATING", &to.id).await;
         let port = to.redis.port().number().to_string();
         loop {
-            let keys: Vec<String> = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "3"]).await.unwrap();
+            let mut keys = Vec::<String>::new();
+            wait_until("a node tells its keys", STORE_LIMIT, async || {
+                let found = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "3"]).await;
+                found.map(|found| keys = found).is_ok()
+            })
+            .await;
             if keys.is_empty() {
                 break;
             }
-            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+            // One that was not answered in time may have been done.
+            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "REPLACE", "KEYS"];
             migrate.extend(keys.iter().map(String::as_str));
             tell(from, &migrate).await;
             // So that calls come in between.
@@ -193,6 +218,12 @@ impl Cluster {
             other.bus.refuse_from(vec![lost.source]);
             other.clients.refuse_from(vec![lost.source]);
         }
+    }
+
+    /// A first primary's replica hears no more of what it writes, though the nodes hear of each other.
+    pub fn cut_replica_off(&self, primary: usize) {
+        let replica = self.nodes[primary + PRIMARIES].source;
+        self.nodes[primary].clients.refuse_from(vec![replica]);
     }
 
     /// Ends [`Self::cut_off`].

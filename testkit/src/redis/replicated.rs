@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{PASSWORD, Redis, START_ATTEMPTS_MAX, USER_OF_REPLICAS, words};
+use super::{PASSWORD, Redis, START_ATTEMPTS_MAX, USER_OF_REPLICAS, program, words};
 use crate::{STORE_LIMIT, ports::Port, process::Process, wait_until};
 
 /// What the Sentinels call it.
@@ -106,7 +106,8 @@ impl Sentinel {
             primary.port().number()
         );
         fs::write(&file, text).unwrap();
-        let process = Process::spawn(Command::new("redis-sentinel").arg(&file).stdout(Stdio::null()));
+        let process =
+            Process::spawn(Command::new(program()).arg(&file).arg("--sentinel").stdout(Stdio::null()));
         Self { port, _folder: folder, _process: process }
     }
 

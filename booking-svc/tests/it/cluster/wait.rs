@@ -10,6 +10,7 @@ use std::{
 
 use booking_svc::gate::Wait;
 use futures_util::future::join_all;
+use tokio::time::sleep;
 use tonic::Code;
 
 use crate::support::{
@@ -84,7 +85,7 @@ async fn what_was_acknowledged_is_on_the_replica_that_takes_over() {
     let victim = cluster.primary_of(EVENT).await;
     let (acknowledged, next) = (Mutex::<Vec<Held>>::default(), AtomicU32::new(0));
     let told = || acknowledged.lock().unwrap().len();
-    // Several at a time, until the primary is dead in the middle of it.
+    // Several at a time, until the primary is dead in the middle of it. Its replica has not heard the last of what it wrote.
     let reserve = async || {
         loop {
             let seat = next.fetch_add(1, Ordering::SeqCst);
@@ -97,6 +98,8 @@ async fn what_was_acknowledged_is_on_the_replica_that_takes_over() {
     };
     let kill = async {
         wait_until("some holds are acknowledged", STORE_LIMIT, async || told() >= 20).await;
+        cluster.cut_replica_off(victim);
+        sleep(Duration::from_millis(300)).await;
         cluster.nodes[victim].redis.kill().await;
     };
     tokio::join!(join_all((0..8).map(|_| reserve())), kill);
