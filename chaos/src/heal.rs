@@ -115,7 +115,7 @@ async fn is_fresh(address: &str, event: &str) -> bool {
 
 /// Asks for each seat that nobody owns until somebody new is granted it, and gives it back. The sale is over.
 pub(crate) async fn reclaim(system: &System, round: &Round) -> Vec<(u32, Option<u64>)> {
-    let witness = system.witness();
+    let witness = system.witness(&round.event).await;
     let owned = witness.owners(&round.event).await;
     let blocked = blocked(&witness, &round.event).await;
     let free = (0..HOT_SEATS).filter(|seat| !owned.contains_key(&(*seat as i32)) && !blocked.contains(seat));
@@ -142,7 +142,7 @@ async fn reclaim_seat(caller: &Caller, system: &System, seat: u32, end: Instant)
             return Some(Some(granted_us));
         }
         // Confirms and blocks of the last moment may still take the seat.
-        if is_gone(&heard.answer) && is_taken(&system.witness(), &caller.round.event, seat).await {
+        if is_gone(&heard.answer) && is_taken(system, &caller.round.event, seat).await {
             return None;
         }
         if Instant::now() > end {
@@ -159,8 +159,9 @@ fn is_gone(answer: &Answer) -> bool {
 }
 
 /// The vault says so, too.
-async fn is_taken(witness: &Witness, event: &str, seat: u32) -> bool {
-    witness.owners(event).await.contains_key(&(seat as i32)) || blocked(witness, event).await.contains(&seat)
+async fn is_taken(system: &System, event: &str, seat: u32) -> bool {
+    let witness = system.witness(event).await;
+    witness.owners(event).await.contains_key(&(seat as i32)) || blocked(&witness, event).await.contains(&seat)
 }
 
 async fn blocked(witness: &Witness, event: &str) -> Vec<u32> {

@@ -145,7 +145,7 @@ async fn open_event(system: &System, event: &str) {
 }
 
 async fn gate_clock(system: &System, clock: Clock) -> GateClock {
-    let mut redis = system.redis.client().await;
+    let mut redis = system.gate.client().await;
     clock.compare(&mut redis).await.expect("a healthy Redis tells the time")
 }
 
@@ -210,7 +210,7 @@ async fn block(round: Round, organiser: Organiser, seed: u64) {
 
 /// Waits until no hold is left, both stores agree and all watchers have arrived, or the limit is over: then what differs is in the result.
 async fn at_rest(system: &System, event: &str, diaries: &[Diary]) -> Rest {
-    let witness = system.witness();
+    let witness = system.witness(event).await;
     let end = Instant::now() + REST_LIMIT;
     loop {
         let differences = witness.differences(event).await;

@@ -18,6 +18,8 @@ pub(crate) enum Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Redis,
+    /// Redis where it is a cluster: the shard that has the event.
+    Shard,
     Postgres,
     /// PostgreSQL where it has a standby.
     Standby,
@@ -81,6 +83,17 @@ kinds! {
     RedisPaused "redis paused" at Redis for 800 to 3500 ms;
     RedisClientsKilled "redis' clients killed" at Redis for 0 to 1 ms;
     RedisDiskFull "redis' disk full" at Redis for 1500 to 3000 ms;
+    /// SIGKILL of the primary, and its replica takes over.
+    ShardFailedOver "redis' primary killed and replaced" at Shard for 100 to 1500 ms;
+    /// SIGKILL of the primary, and back before it is missed.
+    ShardRestarted "redis' primary restarted" at Shard for 0 to 300 ms;
+    /// SIGSTOP of the primary, its replica takes over, and the primary of before wakes.
+    ShardOldPrimary "redis' old primary wakes after a failover" at Shard for 100 to 2000 ms;
+    /// From the other nodes, and not from the service: two answer for the same events.
+    ShardCutOff "redis' primary cut off from the other nodes" at Shard for 100 to 2000 ms;
+    ShardReplicaKilled "redis' replica killed" at Shard for 500 to 2500 ms;
+    /// To another shard, key by key.
+    ShardMoved "event moved to another shard" at Shard for 0 to 1 ms;
     /// Commits are made to wait, and then all of PostgreSQL gets SIGKILL.
     PostgresKilledAtCommit "postgres killed at commit" at Postgres for 100 to 800 ms;
     PostgresKilled "postgres killed" at Postgres for 100 to 1500 ms;

@@ -5,7 +5,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Kind, kind::Target, network, programs, schedule::Planned, stores};
+use super::{Kind, kind::Target, network, programs, schedule::Planned, shard, stores};
 use crate::{
     history::Fault,
     system::{System, clock::Clock},
@@ -71,7 +71,11 @@ pub(crate) async fn make(
 /// False where it can not be made here.
 async fn strike(system: &System, fault: &Planned, event: &str) -> bool {
     match fault.targets[0] {
-        Target::Redis => return stores::strike_redis(system, fault).await,
+        Target::Redis => match (system.gate.one(), system.gate.cluster()) {
+            (Some(redis), _) => return stores::strike_redis(system, redis, fault).await,
+            (_, Some(cluster)) => shard::strike(cluster, fault, event).await,
+            (None, None) => return false,
+        },
         Target::Postgres => return stores::strike_postgres(system, fault, event).await,
         Target::Replica(index) => return programs::strike_replica(system, fault, index).await,
         Target::Gateway(index) => programs::strike_gateway(&system.gateways[index], fault).await,

@@ -5,6 +5,7 @@ pub(crate) mod make;
 mod network;
 mod programs;
 pub(crate) mod schedule;
-pub(crate) mod stores;
+mod shard;
+mod stores;
 
 pub(crate) use kind::Kind;

@@ -17,10 +17,10 @@ const CUT_EVERY: Duration = Duration::from_millis(120);
 pub(super) async fn strike(links: &Links, fault: &Planned, event: &str) {
     let lasts = fault.lasts;
     match fault.kind {
-        Kind::RedisCut => cut(&links.redis, lasts).await,
-        Kind::RedisDelayed => delay(&links.redis, fault).await,
-        Kind::RedisBlackHole => black_hole(&links.redis, lasts).await,
-        Kind::RedisReplyCut => cut_replies(&links.redis, lasts, event).await,
+        Kind::RedisCut => all(&links.redis, |network| cut(network, lasts)).await,
+        Kind::RedisDelayed => all(&links.redis, |network| delay(network, fault)).await,
+        Kind::RedisBlackHole => all(&links.redis, |network| black_hole(network, lasts)).await,
+        Kind::RedisReplyCut => all(&links.redis, |network| cut_replies(network, lasts, event)).await,
         Kind::PostgresCut => all(&links.postgres, |network| cut(network, lasts)).await,
         Kind::PostgresDelayed => all(&links.postgres, |network| delay(network, fault)).await,
         Kind::PostgresBlackHole => all(&links.postgres, |network| black_hole(network, lasts)).await,

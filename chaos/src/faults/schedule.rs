@@ -66,7 +66,7 @@ fn dealt(seed: u64, place: u64, kinds: &[Kind]) -> Kind {
 
 fn targets(kind: Kind, random: &mut StdRng) -> Vec<Target> {
     match kind.place() {
-        Place::Redis => vec![Target::Redis],
+        Place::Redis | Place::Shard => vec![Target::Redis],
         Place::Postgres | Place::Standby => vec![Target::Postgres],
         Place::AnyReplica => vec![Target::Replica(random.random_range(0..REPLICAS))],
         Place::AllReplicas => (0..REPLICAS).map(Target::Replica).collect(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::postgres::connect;
+use testkit::{postgres::connect, redis::Redis};
 use tokio::time::{Instant, sleep};
 
 use super::{Kind, programs::wrong_ms, schedule::Planned};
@@ -15,8 +15,7 @@ const TRUNCATED_BYTES_MAX: u64 = 60_000;
 /// Between two raises of an epoch: long enough for a rebuild.
 const RAISE_EVERY: Duration = Duration::from_millis(150);
 
-pub(super) async fn strike_redis(system: &System, fault: &Planned) -> bool {
-    let redis = &system.redis;
+pub(super) async fn strike_redis(system: &System, redis: &Redis, fault: &Planned) -> bool {
     match fault.kind {
         Kind::RedisRestarted => {
             redis.kill().await;

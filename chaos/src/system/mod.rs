@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod disk;
+mod gate;
 mod mode;
 pub(crate) mod rest;
 pub(crate) mod vault;
@@ -19,7 +20,6 @@ use testkit::{
     place::Place,
     program::Program,
     proxy::Proxy,
-    redis::Redis,
     token::{JWT_AUDIENCE, JWT_ISSUER, JWT_SECRET, TOKEN_SECRET},
     witness::Witness,
 };
@@ -31,6 +31,7 @@ use crate::{
 };
 use clock::Skew;
 use disk::Disk;
+use gate::Gate;
 pub(crate) use mode::Mode;
 use vault::Vault;
 
@@ -63,7 +64,8 @@ impl Build {
 
 /// The networks of one replica.
 pub(crate) struct Links {
-    pub(crate) redis: Proxy,
+    /// To the only server.
+    pub(crate) redis: Vec<Proxy>,
     /// To each server.
     pub(crate) postgres: Vec<Proxy>,
     /// Between clients and the replica.
@@ -79,7 +81,7 @@ pub(crate) struct System {
     pub(crate) links: Vec<Links>,
     /// Stands before the second gateway alone, and can lose messages of streams.
     pub(crate) hop: Hop,
-    pub(crate) redis: Redis,
+    pub(crate) gate: Gate,
     pub(crate) vault: Arc<Vault>,
     pub(crate) redis_disk: Disk,
     pub(crate) postgres_disk: Disk,
@@ -99,15 +101,15 @@ impl System {
         let postgres_disk = Disk::make(place.path().join("postgres"), POSTGRES_BYTES);
         let redis_place = Arc::new(Place::new(redis_disk.folder()));
         redis_place.set_environment(skew.environment(GATE_AHEAD_MS));
-        let (redis, vault) =
-            tokio::join!(Redis::start_in(redis_place), Vault::start(mode, postgres_disk.folder()));
+        let (gate, vault) =
+            tokio::join!(Gate::start(mode, redis_place), Vault::start(mode, postgres_disk.folder()));
         let mut links = Vec::new();
         let mut replicas = Vec::new();
         for index in 0..REPLICAS {
-            let to_redis = Proxy::start(redis.port().address()).await;
-            let to_postgres = vault.networks().await;
-            let urls = (redis.url_at(&to_redis), vault.url_at(&to_postgres));
-            let replica = replica(build, folder, index, urls);
+            let (to_redis, to_postgres) = tokio::join!(gate.networks(), vault.networks());
+            let mut stores = gate.settings(&to_redis);
+            stores.push(("TE_DATABASE_URL", vault.url_at(&to_postgres)));
+            let replica = replica(build, folder, index, stores);
             links.push(Links {
                 clients: Proxy::start(replica.address()).await,
                 gateways: Proxy::start(replica.address()).await,
@@ -129,7 +131,7 @@ impl System {
             replicas,
             links,
             hop,
-            redis,
+            gate,
             vault: Arc::new(vault),
             redis_disk,
             postgres_disk,
@@ -138,9 +140,10 @@ impl System {
         }
     }
 
-    /// Looks into both stores.
-    pub(crate) fn witness(&self) -> Witness {
-        Witness { redis_url: self.redis.admin_url(), database_url: self.vault.admin_url() }
+    /// Looks for an event into both stores, where it is now.
+    pub(crate) async fn witness(&self, event: &str) -> Witness {
+        let redis_url = self.gate.admin_url_of(event).await;
+        Witness { redis_url, database_url: self.vault.admin_url() }
     }
 
     /// Makes sure that every fault is undone: networks pass, disks have room, all run. Names the replicas and gateways that had
@@ -150,15 +153,14 @@ impl System {
         self.postgres_disk.relieve();
         self.hop.lose(false);
         for links in &self.links {
-            for proxy in [&links.redis, &links.clients, &links.gateways].into_iter().chain(&links.postgres) {
+            let stores = links.redis.iter().chain(&links.postgres);
+            for proxy in [&links.clients, &links.gateways].into_iter().chain(stores) {
                 proxy.pass().await;
             }
         }
         // PostgreSQL ends by itself where its disk is full.
         self.vault.heal().await;
-        if !self.redis.runs() {
-            self.redis.restart().await;
-        }
+        self.gate.heal().await;
         let named = |kind: &'static str, index| format!("{kind} {index}");
         let replicas = (0..).map(|index| named("replica", index)).zip(&self.replicas);
         let gateways = (0..).map(|index| named("gateway", index)).zip(&self.gateways);
@@ -179,10 +181,9 @@ async fn apply_mutant(build: &Build, vault: &Vault) {
     }
 }
 
-fn replica(build: &Build, folder: &Path, index: usize, (redis, postgres): (String, String)) -> Program {
-    let mut settings = vec![
-        ("TE_REDIS_URL", redis),
-        ("TE_DATABASE_URL", postgres),
+fn replica(build: &Build, folder: &Path, index: usize, stores: Vec<(&'static str, String)>) -> Program {
+    let mut settings = stores;
+    settings.extend([
         ("TE_DATABASE_CONNECTIONS", "6".into()),
         ("TE_TOKEN_SECRET", TOKEN_SECRET.into()),
         ("TE_JWT_SECRET", JWT_SECRET.into()),
@@ -193,7 +194,7 @@ fn replica(build: &Build, folder: &Path, index: usize, (redis, postgres): (Strin
         ("TE_RECONCILE_EVERY", "1s".into()),
         ("TE_GRACE", "2s".into()),
         ("TE_LOG", "info".into()),
-    ];
+    ]);
     settings.extend(build.without(Stands::Service));
     let log = folder.join(format!("booking-svc-{index}.log"));
     Program::new(&build.booking_svc, &["serve"], "TE_LISTEN", settings, log)

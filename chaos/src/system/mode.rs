@@ -10,6 +10,8 @@ pub(crate) enum Mode {
     Single,
     /// PostgreSQL has a standby, which each commit waits for and which takes over.
     Standby,
+    /// Redis is a cluster of three primaries, and a replica of each.
+    Cluster,
 }
 
 impl Mode {
@@ -17,12 +19,13 @@ impl Mode {
     /// of replicas.
     pub(crate) fn kinds(self) -> Vec<Kind> {
         let dealt = |kind: &Kind| match self {
-            Self::Single => kind.place() != Place::Standby,
+            Self::Single => !matches!(kind.place(), Place::Standby | Place::Shard),
             Self::Standby => match kind.place() {
                 Place::Standby | Place::Postgres | Place::AnyReplica | Place::AllReplicas => true,
                 Place::AnyLinks => kind.name().contains("postgres"),
-                Place::Redis | Place::AnyGateway | Place::Hop => false,
+                Place::Redis | Place::Shard | Place::AnyGateway | Place::Hop => false,
             },
+            Self::Cluster => matches!(kind.place(), Place::Shard | Place::AnyReplica | Place::AllReplicas),
         };
         Kind::ALL.iter().copied().filter(dealt).collect()
     }
