@@ -16,6 +16,8 @@ wants_modes() {
 
 start_modes() {
     start_standby_mode
+    start_wait_mode
+    start_outbox_mode
     TE_BENCH_MODES=$(IFS=';' && say "${modes[*]}")
     export TE_BENCH_MODES
 }
@@ -42,16 +44,56 @@ start_standby_mode() {
     start_mode standby "$redis_port" "127.0.0.1:$primary_port,127.0.0.1:$standby_port" "127.0.0.1:$primary_port"
 }
 
-# start_mode NAME REDIS_PORT POSTGRES_HOSTS PRIMARY: a replica on these stores.
+# A hold waits until a second Redis has it, too.
+start_wait_mode() {
+    local place="$state/wait" redis_port replica_port postgres_port
+    pick_port 26480 && redis_port=$REPLY
+    pick_port 26481 && replica_port=$REPLY
+    pick_port 35534 && postgres_port=$REPLY
+    step "starting a Redis with a replica, and a PostgreSQL"
+    start_redis redis-wait "$place/redis" "$redis_port" "$redis_password" "$redis_service_password" users.replicated
+    start_redis redis-wait-replica "$place/replica" "$replica_port" "$redis_password" "$redis_service_password" users.replicated
+    ask_redis "$replica_port" CONFIG SET masterauth "$redis_password"
+    ask_redis "$replica_port" REPLICAOF 127.0.0.1 "$redis_port"
+    await_child redis-wait-replica 60 redis_follows "$replica_port"
+    start_postgres postgres-wait "$place/postgres" "$postgres_port" "$postgres_password" max_connections=200
+    create_database "$postgres_port" "$postgres_password" "$postgres_service_password" || die "PostgreSQL refused"
+    start_mode wait "$redis_port" "127.0.0.1:$postgres_port" "127.0.0.1:$postgres_port" TE_REDIS_WAIT_REPLICAS=1
+}
+
+ask_redis() {
+    local port=$1
+    shift
+    REDISCLI_AUTH=$redis_password redis-cli -h 127.0.0.1 -p "$port" "$@" >/dev/null || die "redis refused $1"
+}
+
+redis_follows() {
+    REDISCLI_AUTH=$redis_password redis-cli -h 127.0.0.1 -p "$1" info replication 2>/dev/null | grep -q '^master_link_status:up'
+}
+
+# Each booking also writes a row for Kafka, which nobody takes away here.
+start_outbox_mode() {
+    local place="$state/outbox" redis_port postgres_port
+    pick_port 26482 && redis_port=$REPLY
+    pick_port 35535 && postgres_port=$REPLY
+    step "starting a Redis and a PostgreSQL with an outbox"
+    start_redis redis-outbox "$place/redis" "$redis_port" "$redis_password" "$redis_service_password"
+    start_postgres postgres-outbox "$place/postgres" "$postgres_port" "$postgres_password" max_connections=200
+    create_database "$postgres_port" "$postgres_password" "$postgres_service_password" || die "PostgreSQL refused"
+    TE_OUTBOX=on start_mode outbox "$redis_port" "127.0.0.1:$postgres_port" "127.0.0.1:$postgres_port"
+}
+
+# start_mode NAME REDIS_PORT POSTGRES_HOSTS PRIMARY [SETTING...]: a replica on these stores.
 start_mode() {
     local name=$1 redis_port=$2 hosts=$3 primary=$4 port metrics owner
+    shift 4
     pick_port 51061 && port=$REPLY
     pick_port 29564 && metrics=$REPLY
     owner="postgres://ticketengine:$postgres_password@$primary/ticketengine"
     TE_DEV_DATABASE_URL=$owner migrate
     start_child "booking-svc-$name" env TE_LISTEN="127.0.0.1:$port" TE_METRICS_LISTEN="127.0.0.1:$metrics" \
         TE_REDIS_URL="redis://ticketengine:$redis_service_password@127.0.0.1:$redis_port/0" \
-        TE_DATABASE_URL="postgres://ticketengine_service:$postgres_service_password@$hosts/ticketengine" \
+        TE_DATABASE_URL="postgres://ticketengine_service:$postgres_service_password@$hosts/ticketengine" "$@" \
         "$target/release/booking-svc" serve
     await_child "booking-svc-$name" 60 is_serving "$port"
     modes+=("$name http://127.0.0.1:$port redis://:$redis_password@127.0.0.1:$redis_port/0 $owner")
@@ -59,14 +101,19 @@ start_mode() {
 
 # Also what a run that was killed left behind. Who uses a store goes before it.
 stop_modes() {
-    stop_child booking-svc-standby TERM 30
-    stop_child redis-standby TERM 30
-    stop_child postgres-primary INT 60
-    stop_child postgres-standby INT 60
+    local child
+    for child in booking-svc-{standby,wait,outbox} redis-{standby,wait-replica,wait,outbox}; do
+        stop_child "$child" TERM 30
+    done
+    for child in postgres-{primary,standby,wait,outbox}; do
+        stop_child "$child" INT 60
+    done
 }
 
 remove_modes() {
-    remove_postgres "$state/standby/primary"
-    remove_postgres "$state/standby/standby"
-    rm -rf "$state/standby"
+    local place
+    for place in standby/primary standby/standby wait/postgres outbox/postgres; do
+        remove_postgres "$state/$place"
+    done
+    rm -rf "$state"/{standby,wait,outbox}
 }

@@ -3,7 +3,7 @@
 # one for the service.
 : "${root:?}"
 
-# start_redis NAME DIR PORT PASSWORD SERVICE_PASSWORD
+# start_redis NAME DIR PORT PASSWORD SERVICE_PASSWORD [USERS]: with the users of that template in deploy/redis.
 start_redis() {
     local name=$1
     shift
@@ -22,17 +22,17 @@ appendfsync everysec
 save ""
 maxmemory-policy noeviction
 CONF
-        redis_user te "$4" >>"$1/redis.conf"
+        redis_user te "$4" "${5:-users}" >>"$1/redis.conf"
     )
     start_child "$name" "$redis_server" "$1/redis.conf"
     await_child "$name" 60 redis_answers "$2" "$3"
 }
 
-# redis_user PREFIX PASSWORD: the line that makes the service's user.
+# redis_user PREFIX PASSWORD USERS: the line that makes the service's user.
 redis_user() {
     local hash
     hash=$(printf %s "$2" | sha256sum)
-    sed -e "s/PREFIX/$1/" -e "s/PASSWORD_SHA256/${hash%% *}/" "$root/deploy/redis/users.acl.template"
+    sed -e "s/PREFIX/$1/" -e "s/PASSWORD_SHA256/${hash%% *}/" "$root/deploy/redis/$3.acl.template"
 }
 
 redis_answers() {
