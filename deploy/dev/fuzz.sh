@@ -44,7 +44,7 @@ cargo_fuzz() {
 build_fuzz() {
     if [[ $("$state/tools/bin/cargo-fuzz" --version 2>/dev/null) != "cargo-fuzz $cargo_fuzz_version" ]]; then
         step "installing cargo-fuzz"
-        cargo install --quiet --locked --root "$state/tools" cargo-fuzz --version "$cargo_fuzz_version" 9>&- ||
+        cargo install --quiet --debug --locked --root "$state/tools" cargo-fuzz --version "$cargo_fuzz_version" 9>&- ||
             die "cargo-fuzz could not be installed"
     fi
     step "building the fuzz targets (the first time takes some minutes)"
