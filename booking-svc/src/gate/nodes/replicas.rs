@@ -10,6 +10,8 @@ use crate::gate::Error;
 
 /// A Redis that does not answer so long after the time that it was given is gone.
 const RESPONSE_GRACE: Duration = Duration::from_millis(500);
+/// Rounds that a call takes part in, where the fences of others are moving.
+const ROUNDS_MAX: u32 = 3;
 /// The key of the fence goes away by itself.
 const FENCE_TTL: Duration = Duration::from_secs(1);
 
@@ -37,11 +39,16 @@ impl Replicas {
 
     /// Returns when the replicas have all that was written before the call; says on which Redis.
     pub(super) async fn have_all(&self, node: &Node, fence: &str) -> Result<Arc<str>, Error> {
-        match self.rounds.join(self.ask(node, fence)).await {
-            // It was the fence of another's event, which is moving; one's own may stay.
-            Err(Error::Moved(_)) => self.ask(node, fence).await,
-            shared => shared,
+        let mut shared = self.rounds.join(self.ask(node, fence)).await;
+        for _ in 1..ROUNDS_MAX {
+            // It was the fence of another's event, which is moving; the next may be one's own. All still share: a WAIT
+            // holds up those behind it.
+            if !matches!(shared, Err(Error::Moved(_))) {
+                break;
+            }
+            shared = self.rounds.join(self.ask(node, fence)).await;
         }
+        shared
     }
 
     async fn ask(&self, node: &Node, fence: &str) -> Result<Arc<str>, Error> {
