@@ -30,8 +30,7 @@ start_standby_mode() {
     pick_port 35533 && standby_port=$REPLY
     step "starting PostgreSQL with a standby, and a Redis"
     start_redis redis-standby "$place/redis" "$redis_port" "$redis_password" "$redis_service_password"
-    start_postgres postgres-primary "$place/primary" "$primary_port" "$postgres_password" max_connections=200
-    create_database "$primary_port" "$postgres_password" "$postgres_service_password" || die "PostgreSQL refused"
+    start_vault postgres-primary "$place/primary" "$primary_port"
     postgres_home "$place/standby"
     standby=$REPLY
     PGPASSWORD=$postgres_password as_pg_user "$pg_bin/pg_basebackup" --pgdata="$standby/data" --write-recovery-conf \
@@ -56,8 +55,7 @@ start_wait_mode() {
     ask_redis "$replica_port" CONFIG SET masterauth "$redis_password"
     ask_redis "$replica_port" REPLICAOF 127.0.0.1 "$redis_port"
     await_child redis-wait-replica 60 redis_follows "$replica_port"
-    start_postgres postgres-wait "$place/postgres" "$postgres_port" "$postgres_password" max_connections=200
-    create_database "$postgres_port" "$postgres_password" "$postgres_service_password" || die "PostgreSQL refused"
+    start_vault postgres-wait "$place/postgres" "$postgres_port"
     start_mode wait "$redis_port" "127.0.0.1:$postgres_port" "127.0.0.1:$postgres_port" TE_REDIS_WAIT_REPLICAS=1
 }
 
@@ -78,9 +76,14 @@ start_outbox_mode() {
     pick_port 35535 && postgres_port=$REPLY
     step "starting a Redis and a PostgreSQL with an outbox"
     start_redis redis-outbox "$place/redis" "$redis_port" "$redis_password" "$redis_service_password"
-    start_postgres postgres-outbox "$place/postgres" "$postgres_port" "$postgres_password" max_connections=200
-    create_database "$postgres_port" "$postgres_password" "$postgres_service_password" || die "PostgreSQL refused"
+    start_vault postgres-outbox "$place/postgres" "$postgres_port"
     TE_OUTBOX=on start_mode outbox "$redis_port" "127.0.0.1:$postgres_port" "127.0.0.1:$postgres_port"
+}
+
+# start_vault NAME DIR PORT: a PostgreSQL with the service's database.
+start_vault() {
+    start_postgres "$1" "$2" "$3" "$postgres_password" max_connections=200
+    create_database "$3" "$postgres_password" "$postgres_service_password" || die "PostgreSQL refused"
 }
 
 # start_mode NAME REDIS_PORT POSTGRES_HOSTS PRIMARY [SETTING...]: a replica on these stores.
