@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # `bench`: the load tests, against a system of their own.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 cmd_bench() {
     bench_began=0
@@ -19,7 +19,7 @@ cmd_bench() {
     # It takes events away and copies keys: not the service's rights.
     (cd "$root" && exec env PATH="$pg_bin:$PATH" TE_BENCH_OUT="$state/$(date +%Y%m%d-%H%M%S)" \
         TE_REDIS_URL="$TE_DEV_REDIS_URL" TE_DATABASE_URL="$TE_DEV_DATABASE_URL" \
-        setsid "$target/release/loadtest" bench "$@" 9>&-) &
+        setsid "$programs/loadtest" bench "$@" 9>&-) &
     remember_pid loadtest $!
     bench_began=1
     wait $!
@@ -46,9 +46,9 @@ start_bench() {
     migrate
     step "starting booking-svc twice, once without level 0, and ws-gateway"
     start_child booking-svc-a env TE_LISTEN="127.0.0.1:$a" TE_METRICS_LISTEN="127.0.0.1:$metrics_a" \
-        "$target/release/booking-svc" serve
+        "$programs/booking-svc" serve
     start_child booking-svc-b env TE_LISTEN="127.0.0.1:$b" TE_METRICS_LISTEN="127.0.0.1:$metrics_b" \
-        TE_BOARD_REFUSALS=off "$target/release/booking-svc" serve
+        TE_BOARD_REFUSALS=off "$programs/booking-svc" serve
     await_child booking-svc-a 60 is_serving "$a"
     await_child booking-svc-b 60 is_serving "$b"
     start_gateway

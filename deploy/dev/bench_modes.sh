@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # For the scenario `modes` of `bench`: systems on other kinds of stores, each with one replica.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 modes=() # as `loadtest bench` wants them
 
@@ -97,7 +97,7 @@ start_mode() {
     start_child "booking-svc-$name" env TE_LISTEN="127.0.0.1:$port" TE_METRICS_LISTEN="127.0.0.1:$metrics" \
         TE_REDIS_URL="redis://ticketengine:$redis_service_password@127.0.0.1:$redis_port/0" \
         TE_DATABASE_URL="postgres://ticketengine_service:$postgres_service_password@$hosts/ticketengine" "$@" \
-        "$target/release/booking-svc" serve
+        "$programs/booking-svc" serve
     await_child "booking-svc-$name" 60 is_serving "$port"
     modes+=("$name http://127.0.0.1:$port redis://:$redis_password@127.0.0.1:$redis_port/0 $owner")
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # `test-browser`: the page in a headless Chromium, against a system of its own.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 cmd_test_browser() {
     local shots="$state/test/shots"
@@ -19,7 +19,7 @@ cmd_test_browser() {
     step "running the tests in $chromium"
     # The tests start and stop gateways themselves.
     (cd "$root/e2e/browser" && exec env TE_TEST_CHROMIUM="$chromium" TE_TEST_SHOTS="$shots" \
-        TE_TEST_BIN="$target/release" setsid timeout 900 node --test "$@" ./*.test.mjs 9>&-) &
+        TE_TEST_BIN="$programs" setsid timeout 900 node --test "$@" ./*.test.mjs 9>&-) &
     remember_pid node $!
     wait $!
 }

@@ -1,13 +1,12 @@
 # shellcheck shell=bash
 # `chaos` and `teeth`: a system that is broken on purpose, and a checker that is on trial itself.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}" "${target:?}" "${programs:?}"
 
 cmd_chaos() {
     chaos_place
     have cc || apt_install gcc libc6-dev
-    step "building (the first time takes some minutes)"
-    (cd "$root" && cargo build --release --locked -p booking-svc -p ws-gateway -p chaos 9>&-) || die "the build failed"
-    run_chaos "$target/release" run "$@"
+    build -p booking-svc -p ws-gateway -p chaos
+    run_chaos "$programs" run "$@"
 }
 
 # The programs of test builds, from which guards can be taken out.

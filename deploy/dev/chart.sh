@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # `test-chart`: the Helm chart is rendered with each file of values, held against the schemas of several versions of
 # Kubernetes and against what has to be true; then what it would run is run.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 # The oldest that the chart takes, the first that can sleep before a stop, and two that are in use.
 kubernetes_versions=(1.27 1.30 1.34 1.37)
@@ -88,6 +88,6 @@ validate_chart() {
 }
 
 test_chart() {
-    TE_REDIS_SERVER=$redis_server TE_PG_BIN=$pg_bin TE_PROGRAMS="$target/release" PYTHONDONTWRITEBYTECODE=1 \
+    TE_REDIS_SERVER=$redis_server TE_PG_BIN=$pg_bin TE_PROGRAMS="$programs" PYTHONDONTWRITEBYTECODE=1 \
         timeout 300 "$chart_python" -m pytest --quiet -p no:cacheprovider "$root/deploy/chart-tests" 9>&- || exit 1
 }

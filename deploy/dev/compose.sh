@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # `test-compose`: deploy/compose.yaml without an engine. It is read by the reference implementation of its format, held
 # against the files beside it, and what it gives to Redis, PostgreSQL and booking-svc is run as processes.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 # Name, module, version, package. Its program has no better name.
 compose_go_tool="cmd github.com/compose-spec/compose-go/v2 v2.16.2 ./cmd"
@@ -80,8 +80,8 @@ try_compose() {
     pick_port 51051
     export TE_LISTEN=127.0.0.1:$REPLY TE_DATABASE_URL
     TE_DATABASE_URL=$(database_url booking-svc-1 "$postgres_port")
-    start_child booking-svc "$target/release/booking-svc" serve
-    await_child booking-svc 30 "$target/release/booking-svc" healthcheck >"$log_dir/health.log" 2>&1
+    start_child booking-svc "$programs/booking-svc" serve
+    await_child booking-svc 30 "$programs/booking-svc" healthcheck >"$log_dir/health.log" 2>&1
     ! grep -q WARN "$log_dir/booking-svc.log" || {
         show_log booking-svc
         die "it warns of something"

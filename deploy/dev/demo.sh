@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # `demo` and `audit`: the load generator against the running system.
-: "${root:?}" "${state:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 cmd_demo() {
     make_state
@@ -21,12 +21,12 @@ cmd_demo() {
     event="demo-$(date +%Y%m%d-%H%M%S)-$$"
     step "loading the arena as event '$event'"
     # Short holds, so that those who walk away lose theirs during the demo.
-    timeout 120 "$target/release/booking-svc" event load "$root/deploy/venues/arena.json" --event-id "$event" \
+    timeout 120 "$programs/booking-svc" event load "$root/deploy/venues/arena.json" --event-id "$event" \
         --hold-ttl 5s --open-sales || die "booking-svc event load failed"
     say
     say "page: $TE_DEV_GATEWAY/?event=$event"
     say
-    as_owner "$target/release/loadtest" demo --target "$TE_TARGETS" --event "$event" "$@"
+    as_owner "$programs/loadtest" demo --target "$TE_TARGETS" --event "$event" "$@"
 }
 
 demo_exit() {
@@ -41,5 +41,5 @@ cmd_audit() {
     is_running || die "nothing is running: ./dev up"
     # shellcheck source=/dev/null
     source "$state/env"
-    as_owner "$target/release/loadtest" audit --event "$1"
+    as_owner "$programs/loadtest" audit --event "$1"
 }

@@ -98,9 +98,13 @@ find_pgbouncer() {
     "$pgbouncer" --version >/dev/null || die "pgbouncer does not run. Please install it"
 }
 
+# build [ARGS...]: the programs, or what these arguments of cargo name. A test build has all, with all features.
 build() {
+    local what=(--release -p booking-svc -p loadtest -p ws-gateway)
+    (($# == 0)) || what=(--release "$@")
+    [[ $profile == release ]] || what=(--profile "$profile" --workspace --all-features --bins)
     step "building (the first time takes some minutes)"
-    (cd "$root" && cargo build --release --locked -p booking-svc -p loadtest -p ws-gateway 9>&-) || die "the build failed"
+    (cd "$root" && cargo build --locked "${what[@]}" 9>&-) || die "the build failed"
 }
 
 # unpack_package NAME PROGRAM: into .dev/tools/NAME, unless PROGRAM is there.

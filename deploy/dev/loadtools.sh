@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # `test-loadtools`: each script of loadtest/k6 and loadtest/ghz for some seconds, against a system of its own.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 # How long the sale goes on, and its watchers around it, in seconds; customers a second.
 sale_s=4
@@ -41,9 +41,9 @@ try_loadtools() {
     address=${TE_TARGETS%%,*}
     address=${address#http://}
     export TE_EVENT=loadtools TE_TOKEN
-    timeout 120 "$target/release/booking-svc" event load "$root/deploy/venues/arena.json" --event-id "$TE_EVENT" \
+    timeout 120 "$programs/booking-svc" event load "$root/deploy/venues/arena.json" --event-id "$TE_EVENT" \
         --open-sales >/dev/null || die "booking-svc event load failed"
-    TE_TOKEN=$("$target/release/booking-svc" token mint --role service --sub loadtools) || die "no token"
+    TE_TOKEN=$("$programs/booking-svc" token mint --role service --sub loadtools) || die "no token"
 
     step "k6: a flash sale, and $watchers watchers"
     start_child k6-watchers timeout 60 env TE_SOCKETS="$watchers" TE_SECONDS="$watch_s" TE_CHANGES_MIN="$watchers" \
@@ -66,7 +66,7 @@ try_loadtools() {
         -O json -o "$out/confirm.json" "$address"
     node "$check" ghz "$out/confirm.json" "$confirms" OK
 
-    as_owner "$target/release/loadtest" audit --event "$TE_EVENT" || die "the audit found something"
+    as_owner "$programs/loadtest" audit --event "$TE_EVENT" || die "the audit found something"
 }
 
 # run_tool NAME COMMAND...: in the background, because bash would handle a TERM only after a foreground command.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # `test-nginx`: deploy/nginx/nginx.conf before three replicas and two gateways, on stores of their own.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 cmd_test_nginx() {
     (($# == 0)) || die "test-nginx takes no arguments"
@@ -47,14 +47,14 @@ start_gateways() {
 restart_gateway() {
     local address=${gateway_addresses[$1]}
     start_child "${gateways[$1]}" env TE_GATEWAY_LISTEN="$address" TE_FORWARDED_HOPS=1 \
-        TE_CONNECTIONS_PER_ADDRESS_MAX=1 TE_DRAIN=3s "$target/release/ws-gateway"
+        TE_CONNECTIONS_PER_ADDRESS_MAX=1 TE_DRAIN=3s "$programs/ws-gateway"
     TE_DEV_GATEWAY="http://$address" await_child "${gateways[$1]}" 60 gateway_ready
 }
 
 # restart_replica INDEX: one that has ended, where it was.
 restart_replica() {
     start_child "${replicas[$1]}" env TE_LISTEN="${addresses[$1]}" TE_METRICS_LISTEN="${metrics[$1]}" \
-        "$target/release/booking-svc" serve
+        "$programs/booking-svc" serve
     await_child "${replicas[$1]}" 60 is_serving "${addresses[$1]##*:}"
 }
 

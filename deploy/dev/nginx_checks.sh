@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What `test-nginx` looks at.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 # How long a stream has to live, in seconds: longer than any of nginx's own timeouts.
 stream_length=125
@@ -30,7 +30,7 @@ try_nginx() {
     step "the stream"
     wait "$watching" || failed_check check-watch
     cat "$log_dir/check-watch.log"
-    as_owner "$target/release/loadtest" audit --event "$TE_EVENT" || die "the audit found something"
+    as_owner "$programs/loadtest" audit --event "$TE_EVENT" || die "the audit found something"
 }
 
 # An arena in which one call may name as many seats as the service lets it.
@@ -39,7 +39,7 @@ load_hall() {
     sed "s/\"seats_per_customer\": [0-9]*/\"seats_per_customer\": $wide_seats/" "$root/deploy/venues/arena.json" \
         >"$state/hall.json"
     load_event "$TE_EVENT"
-    TE_TOKEN=$("$target/release/booking-svc" token mint --role service --sub nginx) || die "no token"
+    TE_TOKEN=$("$programs/booking-svc" token mint --role service --sub nginx) || die "no token"
 }
 
 # load_event EVENT [OPTIONS...]
@@ -98,7 +98,7 @@ a_sale() {
     step "a sale"
     load_event sale --hold-ttl 5s
     start_child check env TE_REDIS_URL="$TE_DEV_REDIS_URL" TE_DATABASE_URL="$TE_DEV_DATABASE_URL" \
-        "$target/release/loadtest" demo --target "http://$nginx_grpc" --event sale --customers 500 --seconds 6
+        "$programs/loadtest" demo --target "http://$nginx_grpc" --event sale --customers 500 --seconds 6
     wait $! || failed_check check
     grep -E '^\| (errors|calls whose outcome stayed open|Reserve: attempts) ' "$log_dir/check.log"
     grep -qE '^\| errors +\| +0 ' "$log_dir/check.log" || failed_check check

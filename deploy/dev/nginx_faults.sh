@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What `test-nginx` does to gateways and replicas.
-: "${root:?}" "${state:?}" "${target:?}"
+: "${root:?}" "${state:?}"
 
 # Longer than nginx leaves a replica out.
 forgiven_s=5

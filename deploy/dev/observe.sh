@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # `test-metrics`: rules, alerts and dashboards on a Prometheus that watches a sale, with a system of its own.
-: "${root:?}" "${state:?}" "${target:?}" "${log_dir:?}"
+: "${root:?}" "${state:?}" "${programs:?}" "${log_dir:?}"
 
 # The sale, and who watches it at the gateway, also while something goes wrong after it; in seconds. Few enough that a
 # busy machine serves them well.
@@ -88,14 +88,14 @@ watching= # the process of the browsers
 # A sale with short holds, so that some end by themselves. The browsers stay.
 hold_sale() {
     export TE_EVENT=metrics TE_TOKEN
-    timeout 120 "$target/release/booking-svc" event load "$root/deploy/venues/arena.json" --event-id "$TE_EVENT" \
+    timeout 120 "$programs/booking-svc" event load "$root/deploy/venues/arena.json" --event-id "$TE_EVENT" \
         --hold-ttl 3s --open-sales >/dev/null || die "booking-svc event load failed"
-    TE_TOKEN=$("$target/release/booking-svc" token mint --role customer --sub metrics) || die "no token"
+    TE_TOKEN=$("$programs/booking-svc" token mint --role customer --sub metrics) || die "no token"
     step "a sale of $sale_length s, with $browsers browsers"
     start_child browsers timeout 60 node "$root/deploy/prometheus/browsers.mjs" "$browsers" "$browsers_length"
     watching=$!
     start_child sale env TE_REDIS_URL="$TE_DEV_REDIS_URL" TE_DATABASE_URL="$TE_DEV_DATABASE_URL" timeout 60 \
-        "$target/release/loadtest" demo --seconds "$sale_length" --customers "$sale_customers"
+        "$programs/loadtest" demo --seconds "$sale_length" --customers "$sale_customers"
     wait $! || failed_part sale
 }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # `up` and `down`. One process, the supervisor, owns all others and holds the lock as long as it lives.
-: "${root:?}" "${state:?}"
+: "${root:?}" "${state:?}" "${programs:?}"
 
 lock_file="$state/lock"
 replicas=(booking-svc-1 booking-svc-2)
@@ -128,7 +128,7 @@ start_services() {
     step "starting ${#replicas[@]} replicas of booking-svc"
     for index in "${!replicas[@]}"; do
         start_child "${replicas[index]}" env TE_LISTEN="127.0.0.1:${ports[index]}" \
-            TE_METRICS_LISTEN="127.0.0.1:${metrics[index]}" "$target/release/booking-svc" serve
+            TE_METRICS_LISTEN="127.0.0.1:${metrics[index]}" "$programs/booking-svc" serve
     done
     for index in "${!replicas[@]}"; do await_child "${replicas[index]}" 60 is_serving "${ports[index]}"; done
 }
@@ -136,7 +136,7 @@ start_services() {
 # The page may mint tokens here, as the developer may.
 start_gateway() {
     start_child ws-gateway env TE_GATEWAY_LISTEN="${TE_DEV_GATEWAY#http://}" TE_DEMO_JWT_SECRET="$TE_JWT_SECRET" \
-        "$target/release/ws-gateway"
+        "$programs/ws-gateway"
     await_child ws-gateway 60 gateway_ready
 }
 
@@ -197,7 +197,7 @@ prepare_data() {
 run_booking_svc() {
     local log="$log_dir/$1.log"
     shift
-    timeout 120 "$target/release/booking-svc" "$@" </dev/null >"$log" 2>&1 9>&-
+    timeout 120 "$programs/booking-svc" "$@" </dev/null >"$log" 2>&1 9>&-
 }
 
 # theatre_exists DATABASE_URL
@@ -221,7 +221,7 @@ show_addresses() {
     source "$state/env"
     first=${TE_TARGETS%%,*}
     if ! have grpcurl && [[ -x $state/tools/bin/grpcurl ]]; then grpcurl="$state/tools/bin/grpcurl"; fi
-    token=$(timeout 10 "$target/release/booking-svc" token mint --role customer --sub alice --ttl 12h) || token="TOKEN"
+    token=$(timeout 10 "$programs/booking-svc" token mint --role customer --sub alice --ttl 12h) || token="TOKEN"
     cat <<TEXT
 
 page:         $TE_DEV_GATEWAY/?event=theatre
