@@ -23,6 +23,8 @@ pub(super) struct Connection {
     session: Session,
     /// False while a statement is under way, and for ever after one that failed or whose caller went away.
     idle: bool,
+    /// That of its server, where it was asked for.
+    timeline: Option<i64>,
 }
 
 /// Whose the server's session is.
@@ -61,7 +63,7 @@ impl Connection {
                 Session::Lent { start, idle_ms: limit_ms }
             }
         };
-        Ok(Self { client, session, idle: true })
+        Ok(Self { client, session, idle: true, timeline: None })
     }
 
     /// Whether it can not be used any more.
@@ -118,6 +120,20 @@ impl Connection {
         let answers = (before?, rows?);
         self.idle = true;
         Ok(answers)
+    }
+
+    /// Asks for the timeline of the server, which is 0 while it is a standby.
+    pub(super) async fn read_timeline(&mut self) -> Result<i64, Error> {
+        let answer = self.query(&sql::TIMELINE, &[]).await?;
+        let row = answer.first().ok_or_else(|| Error::Corrupt("no answer about the timeline".into()))?;
+        let timeline = rows::get(row, "timeline")?;
+        self.timeline = Some(timeline);
+        Ok(timeline)
+    }
+
+    /// The timeline, where it was asked for.
+    pub(super) fn timeline(&self) -> Option<i64> {
+        self.timeline
     }
 
     /// The settings with which the server may lose what it has acknowledged; empty where there is none.

@@ -19,6 +19,7 @@ mod recovery;
 mod replica;
 mod rows;
 mod sql;
+mod timeline;
 
 pub use blocks::Blocked;
 pub use error::Error;
@@ -43,6 +44,7 @@ use self::{
     pool::{Access, Manager, Pool},
     replica::Replica,
     sql::Statement,
+    timeline::Latest,
 };
 use crate::tasks::Tasks;
 
@@ -70,8 +72,9 @@ impl Vault {
     /// a malformed URL are refused at once.
     pub async fn connect(options: Options, daemons: &Tasks, meter: &Meter) -> Result<Self, Error> {
         let give_up = Instant::now() + CONNECT_PATIENCE;
+        let latest = Latest::default();
         let (asking, deciding) = loop {
-            match open(&options).await {
+            match open(&options, &latest).await {
                 Ok(pools) => break pools,
                 Err(error) if error.is_permanent() || Instant::now() > give_up => return Err(error),
                 Err(error) => tracing::info!(%error, "waiting for the vault"),
@@ -82,6 +85,7 @@ impl Vault {
         let asking = Pool::new(asking, options.asking(), meter, "postgresql-ask");
         let deciding = Pool::new(deciding, options.deciding(), meter, "postgresql-decide");
         let operations = Operations::new(meter, "postgresql");
+        watch_hosts(&options, latest, daemons)?;
         let replica = Replica::open(&options, &asking, &operations, daemons, meter).await?;
         let lanes = lanes::Metrics::new(meter, operations.clone());
         let decisions = lanes::start(deciding, &options, daemons, lanes);
@@ -145,18 +149,28 @@ impl Vault {
     }
 }
 
-async fn open(options: &Options) -> Result<(bb8::Pool<Manager>, bb8::Pool<Manager>), Error> {
+/// Where a failover is possible.
+fn watch_hosts(options: &Options, latest: Latest, daemons: &Tasks) -> Result<(), Error> {
+    let hosts = Manager::new(options, &options.url, Access::Read, options.query_timeout)?;
+    if hosts.count() > 1 && options.pooler == Pooler::None {
+        daemons.spawn("vault timelines", latest.watch(hosts, daemons.stopping()));
+    }
+    Ok(())
+}
+
+async fn open(options: &Options, latest: &Latest) -> Result<(bb8::Pool<Manager>, bb8::Pool<Manager>), Error> {
     if options.pooler == Pooler::None && pool::lends(options, &options.url, Access::Write).await? {
         return Err(Error::Pooler("set TE_DATABASE_POOLER=transaction"));
     }
-    let manager = Manager::new(options, &options.url, Access::Write, options.query_timeout)?;
-    let mut probe = manager.connect().await?;
+    let manager = |patience| Manager::new(options, &options.url, Access::Write, patience);
+    let asking = manager(options.query_timeout)?.asking_the(latest);
+    let mut probe = asking.connect().await?;
     migrate::check(&probe.query(&sql::SCHEMA_VERSION, &[]).await?)?;
     warn_of_rights(&probe.query(&sql::MAY_DELETE, &[]).await?)?;
     drop(probe);
-    let asking = manager.pool(options.asking(), options.pool_wait).await?;
-    let manager = Manager::new(options, &options.url, Access::Write, options.decide_timeout)?;
-    Ok((asking, manager.pool(options.deciding(), options.pool_wait).await?))
+    let deciding = manager(options.decide_timeout)?.asking_the(latest);
+    let asking = asking.pool(options.asking(), options.pool_wait).await?;
+    Ok((asking, deciding.pool(options.deciding(), options.pool_wait).await?))
 }
 
 /// The owner of the tables, a superuser or a careless grant: it works, but a thief of the URL could do as much.

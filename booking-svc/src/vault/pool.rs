@@ -19,7 +19,7 @@ use opentelemetry::metrics::Meter;
 use telemetry::stores::PoolWaits;
 use tokio::time::timeout;
 
-use super::{Error, Options, Pooler, connection::Connection, rows, sql};
+use super::{Error, Options, Pooler, connection::Connection, rows, sql, timeline::Latest};
 
 /// Connecting, logging in and the checks of a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -52,6 +52,8 @@ pub(super) struct Manager {
     servers: Vec<PostgresConnectionManager<NoTls>>,
     /// The place of the one that was good last: it is asked first.
     last: AtomicUsize,
+    /// Which of several primaries may be asked.
+    latest: Option<Latest>,
     access: Access,
     pooler: Pooler,
     /// The server gives up a statement after this.
@@ -79,12 +81,30 @@ impl Manager {
         Ok(Self {
             servers: servers.collect(),
             last: AtomicUsize::new(0),
+            latest: None,
             access,
             pooler: options.pooler,
             limit_ms,
             // Who only reads acknowledges nothing.
             allow_unsafe_durability: options.allow_unsafe_durability || access == Access::Read,
         })
+    }
+
+    /// The same, but a primary of before a failover is not asked. Nothing where there is one host; a pooler's connection tells nothing
+    /// of the server that is asked next.
+    pub(super) fn asking_the(self, latest: &Latest) -> Self {
+        let several = self.servers.len() > 1 && self.pooler == Pooler::None;
+        Self { latest: several.then(|| latest.clone()), ..self }
+    }
+
+    /// How many hosts there are.
+    pub(super) fn count(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// A connection to this host, whatever the others are.
+    pub(super) async fn open_at(&self, host: usize) -> Result<Connection, Error> {
+        self.open(&self.servers[host]).await
     }
 
     /// A pool of `size` connections, all open.
@@ -100,6 +120,9 @@ impl Manager {
     async fn open(&self, server: &PostgresConnectionManager<NoTls>) -> Result<Connection, Error> {
         let client = server.connect().await?;
         let mut connection = Connection::new(client, self.pooler, self.access, self.limit_ms).await?;
+        if let Some(latest) = &self.latest {
+            latest.see(connection.read_timeline().await?)?;
+        }
         if self.allow_unsafe_durability {
             return Ok(connection);
         }
@@ -211,12 +234,15 @@ impl ManageConnection for Manager {
     async fn is_valid(&self, connection: &mut Connection) -> Result<(), Error> {
         match self.has_broken(connection) {
             false => Ok(()),
-            true => Err(Error::Unavailable("the server closed an idle connection".into())),
+            true => Err(Error::Unavailable(
+                "an idle connection was closed, or its server is a primary of before".into(),
+            )),
         }
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {
-        connection.is_broken()
+        let of_before = |timeline| self.latest.as_ref().is_some_and(|latest| !latest.is(timeline));
+        connection.is_broken() || connection.timeline().is_some_and(of_before)
     }
 }
 

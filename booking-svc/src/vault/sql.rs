@@ -89,6 +89,13 @@ statement!(
        FROM pg_control_system()"
 );
 
+// Of what a primary writes; a standby writes none.
+statement!(
+    TIMELINE(),
+    "SELECT CASE WHEN pg_is_in_recovery() THEN 0
+                 ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int8 END AS timeline"
+);
+
 statement!(SCHEMA_VERSION(), "SELECT max(version) FROM refinery_schema_history");
 
 // What no service needs.

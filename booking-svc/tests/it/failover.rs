@@ -21,6 +21,10 @@ const EVENT: &str = "rock";
 const SEATS: u32 = 400;
 /// From the promotion on: the pools find the new primary.
 const FOUND_LIMIT: Duration = Duration::from_secs(10);
+/// A promotion is known by then; the hosts are asked once a second.
+const KNOWN_AFTER: Duration = Duration::from_secs(2);
+/// At once, and so often: all connections are used.
+const READS: usize = 16;
 
 /// The service's URL of both.
 fn either(first: &str, second: &Server) -> String {
@@ -79,6 +83,31 @@ async fn every_acknowledged_booking_is_on_the_standby_that_takes_over() {
     let said = format!("{before} of {SEATS} were booked when the primary died; {refused} had to be repeated");
     testkit::say(&format!("{said}; both replicas served again {found:?} after the promotion"));
     witness.agree(EVENT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_was_paused_over_the_failover_is_left_when_it_wakes() {
+    let (world, primary) = tokio::join!(World::new(), Server::start());
+    let standby = primary.standby().await;
+    let mut settings = world.settings();
+    settings.database_url = either(&primary.url(), &standby);
+    let replica = Replica::start(settings).await;
+    replica.open_event(EVENT, 2, hold_ttl(Duration::from_secs(300))).await;
+    let held = replica.reserve(EVENT, "ann", "r", &[1]).await.unwrap();
+
+    primary.pause();
+    standby.promote().await;
+    // It takes reads again, on all connections that it had, and waits with each commit for a standby that has left.
+    primary.resume();
+    let booking = until_definite(async || replica.confirm(&held, "pay").await).await.unwrap();
+    sleep(KNOWN_AFTER).await;
+    for _ in 0..READS {
+        let read =
+            join_all((0..READS).map(|_| until_definite(async || replica.booking(&booking.booking_id).await)));
+        for answer in read.await {
+            assert_eq!(answer.as_ref().ok(), Some(&booking), "{answer:?}");
+        }
+    }
 }
 
 #[tokio::test]
