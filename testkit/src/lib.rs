@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod calls;
+pub mod clock;
 pub mod database;
 pub mod frame;
 pub mod house;

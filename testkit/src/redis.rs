@@ -1,9 +1,11 @@
 //! A private Redis.
 
 mod cluster;
+mod masters;
 mod replicated;
 
 pub use cluster::{Cluster, PATIENT};
+pub use masters::{Master, Masters};
 pub use replicated::Replicated;
 
 use std::{
