@@ -135,7 +135,7 @@ impl Engine {
         let epoch = self.0.vault.raise_epoch(event, rebuild.highest_epoch().await?).await?;
         self.0.options.steps.reached(Step::RebuildRaised).await;
         // After the freeze nothing changes the old epoch: what is read of it stays true.
-        let old = match rebuild.freeze(epoch).await? {
+        let old = match rebuild.freeze(epoch, self.0.vault.hold_ttl_longest(event).await?).await? {
             Frozen::Old(old) => old,
             Frozen::Superseded(_) => return Err(Attempt::Elsewhere),
         };
@@ -146,7 +146,7 @@ impl Engine {
             return Err(Attempt::Elsewhere);
         }
         let undecided = self.undecided(&mut survivors).await?;
-        let lossless = is_lossless(epoch, &old, &survivors, !self.0.options.failover_lag.is_zero());
+        let lossless = is_lossless(epoch, &old, &survivors, self.may_fail_over());
         rebuild.renew().await?;
         let built = self.plan(epoch, &old, &survivors, &truth, &undecided, lossless);
         self.0.options.steps.reached(Step::RebuildRead).await;
@@ -159,6 +159,11 @@ impl Engine {
             booked = truth.bookings.len(), survivors = undecided.len(), "rebuilt the gate"
         );
         Ok(())
+    }
+
+    /// Whether another Redis may have taken an event over while this one still answers.
+    pub(super) fn may_fail_over(&self) -> bool {
+        !self.0.options.failover_lag.is_zero() || self.0.gate.has_votes()
     }
 
     /// Survivors that still count: undecided holds before their deadline, undecided Confirms, tombstones.
@@ -197,6 +202,7 @@ impl Engine {
         Built {
             epoch,
             event: &truth.event,
+            hold_ttl_longest: truth.hold_ttl_longest,
             booked: &truth.bookings,
             blocked: &truth.blocked,
             survivors: undecided,
@@ -209,10 +215,11 @@ impl Engine {
 }
 
 /// Nothing can be lost where the vault never gave an epoch before, or where Redis never went away and has all keys. Where
-/// another Redis may have taken over, no other may have had an epoch since.
+/// another Redis may have taken over, no other may have had an epoch since. Where several nodes vote, a majority knows all.
 fn is_lossless(epoch: Epoch, old: &Old, survivors: &Survivors, may_fail_over: bool) -> bool {
     let next = epoch.0 == old.epoch.0 + 1;
     epoch == Epoch(1)
+        || survivors.by_majority
         || (old.epoch != Epoch(0) && old.same_redis && survivors.whole && (next || !may_fail_over))
 }
 
@@ -232,6 +239,14 @@ mod tests {
         assert!(!lossless(5, &old(4, false), &read(true)), "a restart");
         assert!(!lossless(5, &old(0, true), &read(true)), "a flush");
         assert!(!lossless(2, &old(0, false), &read(false)), "another may have published the first epoch");
+    }
+
+    #[test]
+    fn a_majority_that_has_forgotten_nothing_knows_all() {
+        let other = Old { epoch: Epoch(0), same_redis: true, quarantine_until: UnixMs(0) };
+        let told = |by_majority| Survivors { by_majority, ..Survivors::default() };
+        assert!(is_lossless(Epoch(5), &other, &told(true), true));
+        assert!(!is_lossless(Epoch(5), &other, &told(false), true));
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Engine {
     }
 
     /// A gate that others have left does not know what the next one granted.
-    async fn is_left_behind(&self, event: &EventId, gate: Epoch) -> Result<bool, Error> {
+    pub(super) async fn is_left_behind(&self, event: &EventId, gate: Epoch) -> Result<bool, Error> {
         let vault = self.0.vault.event(event).await.map_err(|error| self.vault_error(event, &error))?;
         Ok(vault.is_some_and(|vault| vault.epoch > gate))
     }

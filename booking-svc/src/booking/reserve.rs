@@ -104,7 +104,12 @@ impl Engine {
     /// later Extend may still come.
     pub(super) async fn refusal(&self, found: &Found) -> Result<Error, Error> {
         let (id, state) = (&found.reservation.id, found.reservation.state);
-        if state == ReservationState::Expired && id.epoch < found.epoch {
+        // Another Redis may have extended it since: what this one says of its end is then no news.
+        let expired = state == ReservationState::Expired;
+        if expired && self.may_fail_over() && self.is_left_behind(&id.event, found.epoch).await? {
+            return Ok(self.rebuilding(&id.event));
+        }
+        if expired && id.epoch < found.epoch {
             let gate =
                 self.0.gate.alive(&id.event).await.map_err(|error| self.gate_error(&id.event, error))?;
             if !gate.quarantine.is_zero() {

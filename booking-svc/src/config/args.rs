@@ -62,8 +62,8 @@ pub struct ServeArgs {
 /// Where the stores are.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArgs {
-    /// Level 1: redis://user:password@host:port/0, redis-sentinel://user:password@host:port,host:port/NAME or
-    /// redis-cluster://user:password@host:port,host:port.
+    /// Level 1: redis://user:password@host:port/0, redis-sentinel://user:password@host:port,host:port/NAME,
+    /// redis-cluster://user:password@host:port,host:port or redlock://user:password@host:port,host:port,host:port.
     #[arg(long, env = "TE_REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
     #[command(flatten)]

@@ -163,6 +163,10 @@ impl TryFrom<StoreArgs> for Stores {
             let problem = format!("must be at most {}", limits::REPLICAS_MAX);
             return Err(wrong("TE_REDIS_WAIT_REPLICAS", problem));
         }
+        if redis_wait.replicas > 0 && !redis_url.may_have_replicas() {
+            let problem = "must be 0 with redlock://, whose servers have no replicas".to_owned();
+            return Err(wrong("TE_REDIS_WAIT_REPLICAS", problem));
+        }
         if !(Duration::from_millis(1)..=limits::REPLICAS_WAIT_MAX).contains(&redis_wait.timeout) {
             let problem = format!("must be between 1ms and {:?}", limits::REPLICAS_WAIT_MAX);
             return Err(wrong("TE_REDIS_WAIT_TIMEOUT", problem));

@@ -55,10 +55,18 @@ fn the_defaults_are_the_limits() {
 
 #[test]
 fn a_wrong_setting_is_named() {
-    let table: [(&[(&str, &str)], &str); 30] = [
+    let table: [(&[(&str, &str)], &str); 32] = [
         (&[("--redis-url", "")], "TE_REDIS_URL is not set"),
         (&[("--redis-url", "http://x")], "TE_REDIS_URL must begin with redis://"),
         (&[("--redis-url", "redis-cluster://x")], "TE_REDIS_URL is wrong: each host needs its port"),
+        (
+            &[("--redis-url", "redlock://a:1,b:1")],
+            "TE_REDIS_URL is wrong: it has to name three, five or seven",
+        ),
+        (
+            &[("--redis-url", "redlock://a:1,b:1,c:1"), ("--redis-wait-replicas", "1")],
+            "TE_REDIS_WAIT_REPLICAS must be 0 with redlock://",
+        ),
         (&[("--redis-wait-replicas", "17")], "TE_REDIS_WAIT_REPLICAS must be at most 16"),
         (&[("--redis-wait-timeout", "0ms")], "TE_REDIS_WAIT_TIMEOUT must be between 1ms and 400ms"),
         (&[("--redis-wait-timeout", "401ms")], "TE_REDIS_WAIT_TIMEOUT must be between 1ms and 400ms"),

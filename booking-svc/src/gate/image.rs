@@ -14,7 +14,9 @@ use super::{
     rebuild::{Built, SENTINEL},
     record,
 };
-use crate::domain::{CustomerId, Reservation, ReservationState, SeatId, SeatState, packed_len};
+use crate::domain::{
+    CustomerId, Reservation, ReservationId, ReservationState, SeatId, SeatState, packed_len,
+};
 
 /// An unfinished build is dropped after so long.
 const UNPUBLISHED_TTL: Duration = Duration::from_secs(600);
@@ -31,6 +33,8 @@ pub(super) struct Image {
     requests: Vec<(String, String)>,
     expiry: Vec<(String, String)>,
     customers: Vec<(String, String)>,
+    /// Survivors that have their seats.
+    kept: HashSet<ReservationId>,
 }
 
 impl Image {
@@ -43,6 +47,7 @@ impl Image {
             requests: sentinel(),
             expiry: vec![("+inf".into(), SENTINEL.to_owned())],
             customers: sentinel(),
+            kept: HashSet::new(),
         };
         let mut counts: HashMap<&CustomerId, usize> = HashMap::new();
         let mut taken: HashSet<SeatId> = HashSet::new();
@@ -73,6 +78,7 @@ impl Image {
                 continue;
             }
             *counts.entry(&survivor.customer).or_default() += survivor.seats.len();
+            image.kept.insert(survivor.id.clone());
             let id = survivor.id.suffix();
             for seat in survivor.seats.iter() {
                 taken.insert(seat);
@@ -85,6 +91,11 @@ impl Image {
         }
         image.customers.extend(counts.iter().map(|(customer, n)| (customer.to_string(), n.to_string())));
         image
+    }
+
+    /// Whether the hold has its seats.
+    pub(super) fn has(&self, hold: &Reservation) -> bool {
+        self.kept.contains(&hold.id)
     }
 
     /// Writes the keys aside, over the rebuild's own connection.
@@ -168,6 +179,7 @@ mod tests {
         let built = Built {
             epoch: Epoch(3),
             event: &event,
+            hold_ttl_longest: Duration::ZERO,
             booked,
             blocked: &[],
             survivors,
@@ -182,6 +194,13 @@ mod tests {
     /// The reservation that the request of all of them leads to. Redis keeps the last of each field.
     fn found(booked: &[Booking], survivors: &[Reservation]) -> String {
         image(booked, survivors).requests.into_iter().collect::<HashMap<_, _>>()["r1 ann"].clone()
+    }
+
+    #[test]
+    fn of_two_holds_of_a_seat_the_first_is_kept() {
+        let [first, second] = ["rock.2.1", "rock.2.9"].map(|id| reservation(id, ReservationState::Held));
+        let built = image(&[], &[first.clone(), second.clone()]);
+        assert!(built.has(&first) && !built.has(&second));
     }
 
     #[test]

@@ -75,6 +75,11 @@ pub(super) fn fence(prefix: &str, event: &EventId) -> String {
     format!("{prefix}:{{{event}}}:fence")
 }
 
+/// Whom a node of Redlock votes for, and what it has locked: see `lua/votes.lua`.
+pub(super) fn votes(prefix: &str, event: &EventId) -> [String; 2] {
+    ["vote", "locks"].map(|name| format!("{prefix}:{{{event}}}:{name}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ mod log;
 mod nodes;
 mod rebuild;
 mod record;
+mod redlock;
 mod reservations;
 mod script;
 mod seats;
@@ -36,6 +37,7 @@ use std::{
 
 use opentelemetry::metrics::Meter;
 use telemetry::stores::Operations;
+use tokio::time::Instant;
 
 use crate::{
     domain::{Epoch, EventId},
@@ -138,6 +140,27 @@ impl Gate {
         event: &EventId,
         args: &[&str],
     ) -> Result<(Place, Reply), Error> {
+        let done = self.try_run_in(only, script, event, args).await;
+        done.map_err(|error| self.or_replaced(event, error))
+    }
+
+    /// Where another node can take over from one that does not answer, that is what has to happen.
+    fn or_replaced(&self, event: &EventId, error: Error) -> Error {
+        match (self.nodes.masters(), &error) {
+            (Some(masters), Error::Unavailable(_)) if masters.is_to_be_replaced(event) => {
+                Error::Cold("carrier".into())
+            }
+            _ => error,
+        }
+    }
+
+    async fn try_run_in(
+        &self,
+        only: Option<Epoch>,
+        script: &'static Script,
+        event: &EventId,
+        args: &[&str],
+    ) -> Result<(Place, Reply), Error> {
         let known = self.known(event).filter(|known| only.is_none_or(|only| known.epoch == only));
         let mut keys = known.unwrap_or_else(|| Arc::new(self.keys(event, only.unwrap_or_default())));
         let (mut cold, mut moves) = (String::new(), 0);
@@ -171,8 +194,8 @@ impl Gate {
                     connection.mark_broken();
                 }
                 _ => {
-                    let on = Arc::clone(connection.incarnation());
-                    return Ok((Place { epoch: keys.epoch, on }, reply));
+                    let (shard, on) = (node.shard().clone(), Arc::clone(connection.incarnation()));
+                    return Ok((Place { epoch: keys.epoch, shard, on }, reply));
                 }
             }
         }
@@ -197,8 +220,26 @@ impl Gate {
         reply
     }
 
-    /// Stands before a customer is told of a hold that only the gate knows: as many replicas as are asked for have it.
-    /// Else the call is to be repeated; the repeat finds what was written, and waits again.
+    /// Stands before a customer is told of a hold that only the gate knows: a majority of the nodes has it, or as many
+    /// replicas as are asked for. Else the call is to be repeated; the repeat finds what was written, and waits again.
+    async fn kept(&self, place: &Place, hold: &Found, asked: Instant) -> Result<(), Error> {
+        match self.nodes.masters() {
+            Some(masters) => self.lock(masters, place, hold, asked).await,
+            None => self.replicated(&hold.reservation.id.event, place).await,
+        }
+    }
+
+    /// The same for a hold that came back from its token. Its owner keeps the token, which will do without a majority.
+    async fn kept_if_promised(&self, place: &Place, hold: &Found, asked: Instant) -> Result<(), Error> {
+        match (self.nodes.masters(), self.kept(place, hold, asked).await) {
+            (Some(_), Err(error)) => {
+                tracing::debug!(id = %hold.reservation.id, %error, "a hold came back, and no majority has it yet");
+                Ok(())
+            }
+            (_, kept) => kept,
+        }
+    }
+
     async fn replicated(&self, event: &EventId, place: &Place) -> Result<(), Error> {
         if self.wait.replicas == 0 {
             return Ok(());
@@ -218,6 +259,8 @@ impl Gate {
 struct Place {
     /// Under which epoch.
     epoch: Epoch,
+    /// On which node.
+    shard: Shard,
     /// On which Redis, by its incarnation.
     on: Arc<str>,
 }

@@ -3,12 +3,14 @@
 use std::{collections::HashMap, time::Duration};
 
 use bb8_redis::redis::{cmd, pipe};
+use tokio::time::sleep;
 
 use super::{
     Error, Gate,
     connection::Connection,
     image::Image,
     keys, record,
+    redlock::Takeover,
     script::{self, Reply},
     seats::rules,
 };
@@ -29,6 +31,8 @@ pub struct Rebuild<'a> {
     connection: Connection,
     /// Whose lease it is.
     holder: String,
+    /// Where several nodes vote, they are fenced.
+    takeover: Option<Takeover>,
 }
 
 /// What stopping the old epoch told.
@@ -60,6 +64,8 @@ pub struct Survivors {
     pub whole: bool,
     /// The gate's clock when they were read.
     pub now: UnixMs,
+    /// A majority of several nodes has answered that has forgotten nothing: so nothing that was acknowledged is missing.
+    pub by_majority: bool,
 }
 
 /// What the new epoch is made of.
@@ -69,6 +75,8 @@ pub struct Built<'a> {
     pub epoch: Epoch,
     /// From the vault.
     pub event: &'a Event,
+    /// The longest hold time that the event ever had, from the vault.
+    pub hold_ttl_longest: Duration,
     /// Active bookings, from the vault.
     pub booked: &'a [Booking],
     /// Blocked seats, from the vault.
@@ -90,45 +98,31 @@ impl Gate {
     pub async fn rebuild(&self, event: &EventId) -> Result<Option<Rebuild<'_>>, Error> {
         // Who asks for it was told that the gate is not as it was: maybe another node has it by now.
         self.nodes.look().await?;
-        let connection = self.nodes.of(event)?.dedicated(RESPONSE_TIMEOUT).await?;
+        let takeover = match self.nodes.masters() {
+            Some(masters) => Some(Takeover::begin(self, masters, event).await?),
+            None => None,
+        };
+        let connection = match &takeover {
+            Some(takeover) => takeover.connection()?.clone(),
+            None => self.nodes.of(event)?.dedicated(RESPONSE_TIMEOUT).await?,
+        };
         let holder = format!("{:x}", rand::random::<u128>());
         let mut lease = cmd("SET");
         lease.arg(keys::rebuild_lease(&self.prefix, event)).arg(&holder);
         let granted: Option<String> =
             connection.query(lease.arg("NX").arg("PX").arg(LEASE.as_millis() as u64)).await?;
-        Ok(granted.map(|_| Rebuild { gate: self, event: event.clone(), connection, holder }))
-    }
-}
-
-impl Rebuild<'_> {
-    /// The highest epoch that the gate has seen.
-    pub async fn highest_epoch(&self) -> Result<Epoch, Error> {
-        let meta = self.gate.keys(&self.event, Epoch(0)).meta().to_owned();
-        let seen: [Option<u64>; 2] =
-            self.connection.query(cmd("HMGET").arg(meta).arg("epoch").arg("frozen")).await?;
-        Ok(Epoch(seen.into_iter().flatten().max().unwrap_or(0)))
+        Ok(granted.map(|_| Rebuild { gate: self, event: event.clone(), connection, holder, takeover }))
     }
 
-    /// Stops the old epoch for good.
-    pub async fn freeze(&self, epoch: Epoch) -> Result<Frozen, Error> {
-        let meta = [self.gate.keys(&self.event, epoch).meta().to_owned()];
-        let mut reply =
-            self.connection.run(script::FREEZE.call_with_keys(&meta, [&*epoch.to_string()])).await?;
-        match reply.word() {
-            "FROZEN" => Ok(Frozen::Old(Old {
-                epoch: Epoch(reply.number()?),
-                same_redis: reply.text()? == **self.connection.incarnation(),
-                quarantine_until: UnixMs(reply.number()?),
-            })),
-            "SUPERSEDED" => Ok(Frozen::Superseded(Epoch(reply.number()?))),
-            _ => Err(reply.surprise()),
-        }
-    }
-
-    /// Reads what is left of the old epoch: a hint after a restart, and exact where Redis never went away.
-    pub async fn survivors(&self, old: Epoch) -> Result<Survivors, Error> {
-        let keys = self.gate.keys(&self.event, old);
-        let (seconds, micros): (i64, i64) = self.connection.query(&cmd("TIME")).await?;
+    /// Reads what a connection's Redis has as the gate of an epoch.
+    pub(super) async fn read_gate(
+        &self,
+        connection: &Connection,
+        event: &EventId,
+        old: Epoch,
+    ) -> Result<Survivors, Error> {
+        let keys = self.keys(event, old);
+        let (seconds, micros): (i64, i64) = connection.query(&cmd("TIME")).await?;
         let now = UnixMs(seconds * 1000 + micros / 1000);
         let mut sentinels = pipe();
         sentinels
@@ -145,14 +139,14 @@ impl Rebuild<'_> {
             bool,
             bool,
             Option<f64>,
-        ) = self.connection.pipeline(&sentinels).await?;
+        ) = connection.pipeline(&sentinels).await?;
         let mut whole = seats && map && reservations && requests && customers && expiry.is_some();
 
         let records: HashMap<String, String> =
-            self.connection.query(cmd("HGETALL").arg(keys.reservations())).await?;
+            connection.query(cmd("HGETALL").arg(keys.reservations())).await?;
         let mut reservations = Vec::with_capacity(records.len());
         for (suffix, text) in records.iter().filter(|(suffix, _)| *suffix != SENTINEL) {
-            match record::read(&self.event, suffix, text) {
+            match record::read(event, suffix, text) {
                 Ok(reservation) => reservations.push(reservation),
                 Err(error) => {
                     tracing::error!(%error, "a hold did not survive the rebuild; its token can bring it back");
@@ -160,13 +154,54 @@ impl Rebuild<'_> {
                 }
             }
         }
-        Ok(Survivors { reservations, whole, now })
+        Ok(Survivors { reservations, whole, now, by_majority: false })
+    }
+}
+
+impl Rebuild<'_> {
+    /// The highest epoch that the gate has seen.
+    pub async fn highest_epoch(&self) -> Result<Epoch, Error> {
+        if let Some(takeover) = &self.takeover {
+            return Ok(takeover.highest_epoch());
+        }
+        let meta = self.gate.keys(&self.event, Epoch(0)).meta().to_owned();
+        let seen: [Option<u64>; 2] =
+            self.connection.query(cmd("HMGET").arg(meta).arg("epoch").arg("frozen")).await?;
+        Ok(Epoch(seen.into_iter().flatten().max().unwrap_or(0)))
+    }
+
+    /// Stops the old epoch for good. A node that may have forgotten holds is not relied on for as long as holds last.
+    pub async fn freeze(&self, epoch: Epoch, hold_ttl_longest: Duration) -> Result<Frozen, Error> {
+        if let Some(takeover) = &self.takeover {
+            return self.keep(takeover.fence(self.gate, epoch, hold_ttl_longest)).await;
+        }
+        let meta = [self.gate.keys(&self.event, epoch).meta().to_owned()];
+        let mut reply =
+            self.connection.run(script::FREEZE.call_with_keys(&meta, [&*epoch.to_string()])).await?;
+        match reply.word() {
+            "FROZEN" => Ok(Frozen::Old(Old {
+                epoch: Epoch(reply.number()?),
+                same_redis: reply.text()? == **self.connection.incarnation(),
+                quarantine_until: UnixMs(reply.number()?),
+            })),
+            "SUPERSEDED" => Ok(Frozen::Superseded(Epoch(reply.number()?))),
+            _ => Err(reply.surprise()),
+        }
+    }
+
+    /// Reads what is left of the old epoch: a hint after a restart, and exact where Redis never went away.
+    pub async fn survivors(&self, old: Epoch) -> Result<Survivors, Error> {
+        match &self.takeover {
+            Some(takeover) => takeover.survivors(),
+            None => self.gate.read_gate(&self.connection, &self.event, old).await,
+        }
     }
 
     /// Writes the new epoch's keys aside and puts them in the old ones' place. False when a higher rebuild was faster.
     pub async fn publish(&self, built: &Built<'_>, old: Epoch) -> Result<bool, Error> {
         let keys = self.gate.keys(&self.event, built.epoch);
-        Image::of(built, self.gate.tombstone_ms).write(&self.connection, &keys).await?;
+        let image = Image::of(built, self.gate.tombstone_ms);
+        image.write(&self.connection, &keys).await?;
         let mut all = keys.all.to_vec();
         if old != Epoch(0) {
             all.extend_from_slice(self.gate.keys(&self.event, old).of_epoch());
@@ -181,6 +216,8 @@ impl Rebuild<'_> {
             built.event.revision.to_string(),
             "seats".into(),
             built.event.seat_count.to_string(),
+            "longest_ms".into(),
+            built.hold_ttl_longest.as_millis().to_string(),
         ];
         args.extend(rules(built.event).into_iter().flat_map(|(field, value)| [field.to_owned(), value]));
         let call = script::PUBLISH.call_with_keys(&all, args.iter().map(String::as_str));
@@ -188,6 +225,9 @@ impl Rebuild<'_> {
         match reply.word() {
             "PUBLISHED" => {
                 self.gate.learn(&self.event, Some(keys.into()));
+                if let Some(takeover) = &self.takeover {
+                    takeover.published(self.gate, built, &image);
+                }
                 Ok(true)
             }
             "SUPERSEDED" => Ok(false),
@@ -199,6 +239,22 @@ impl Rebuild<'_> {
     /// Keeps the others waiting a while longer. A lease that was lost all the same costs time, never truth.
     pub async fn renew(&self) -> Result<(), Error> {
         self.lease(LEASE).await
+    }
+
+    /// Keeps them waiting until `work` is done.
+    async fn keep<T>(&self, work: impl Future<Output = T>) -> T {
+        let renewing = async {
+            loop {
+                sleep(LEASE / 3).await;
+                if let Err(error) = self.renew().await {
+                    tracing::debug!(%error, "the rebuild lease was not renewed");
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = renewing => unreachable!("it renews for ever"),
+        }
     }
 
     /// Lets others rebuild again.

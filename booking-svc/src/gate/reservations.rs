@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{
     Error, Gate, Place, Refusal, record,
     script::{self, Reply},
@@ -114,12 +116,10 @@ impl Gate {
         let name_holders = if name_holders { "1" } else { "0" };
         let args =
             vec![request.to_string(), customer.to_string(), seats.to_string(), name_holders.to_owned()];
+        let asked = Instant::now();
         let (place, mut reply) = self.grants.run(self, event, args).await?;
-        if ["GRANTED", "SAME"].contains(&reply.word()) {
-            self.replicated(event, &place).await?;
-        }
         let epoch = place.epoch;
-        Ok(match reply.word() {
+        let granted = match reply.word() {
             "GRANTED" => {
                 let id = ReservationId::from_suffix(event.clone(), &reply.text()?);
                 let reservation = Reservation {
@@ -142,7 +142,11 @@ impl Gate {
             "QUARANTINE" => Granted::Quarantine(Duration::from_millis(reply.number()?)),
             "LIMIT" => Granted::Limit { limit: reply.number()?, has: reply.number()? },
             _ => return Err(reply.surprise()),
-        })
+        };
+        if let Granted::New(found) | Granted::Same(found) = &granted {
+            self.kept(&place, found, asked).await?;
+        }
+        Ok(granted)
     }
 
     /// Moves the deadline of a hold. None when the reservation is unknown, or not the customer's.
@@ -152,13 +156,15 @@ impl Gate {
         customer: Option<&CustomerId>,
     ) -> Result<Option<Extended>, Error> {
         let args = [&*id.suffix(), owner(customer)];
+        let asked = Instant::now();
         let (place, mut reply) = self.run(&script::EXTEND, &id.event, &args).await?;
-        if reply.word() == "EXTENDED" {
-            self.replicated(&id.event, &place).await?;
-        }
         let epoch = place.epoch;
         Ok(match reply.word() {
-            "EXTENDED" => Some(Extended::Until(found(&id.event, epoch, &mut reply)?)),
+            "EXTENDED" => {
+                let found = found(&id.event, epoch, &mut reply)?;
+                self.kept(&place, &found, asked).await?;
+                Some(Extended::Until(found))
+            }
             "CAPPED" => Some(Extended::Capped(found(&id.event, epoch, &mut reply)?)),
             "FOUND" => Some(Extended::Not(found(&id.event, epoch, &mut reply)?)),
             "UNKNOWN" => None,
@@ -182,10 +188,12 @@ impl Gate {
         id: &ReservationId,
         customer: Option<&CustomerId>,
     ) -> Result<Option<Found>, Error> {
+        let asked = Instant::now();
         let (place, reply) = self.run(&script::GET, &id.event, &[&id.suffix(), owner(customer)]).await?;
         let known = known(&id.event, place.epoch, reply)?;
-        if known.as_ref().is_some_and(|found| found.reservation.state == ReservationState::Held) {
-            self.replicated(&id.event, &place).await?;
+        if let Some(found) = known.as_ref().filter(|found| found.reservation.state == ReservationState::Held)
+        {
+            self.kept(&place, found, asked).await?;
         }
         Ok(known)
     }
@@ -220,10 +228,15 @@ impl Gate {
             customer.to_string(),
         ];
         let (_, mut reply) = self.settles.run(self, &id.event, args).await?;
-        match reply.word() {
-            "SETTLED" => reply.number(),
-            _ => Err(reply.surprise()),
+        let changed = match reply.word() {
+            "SETTLED" => reply.number()?,
+            _ => return Err(reply.surprise()),
+        };
+        // What was sold stays locked until the hold's time is over: nobody else gets it before that anyway.
+        if let Some(masters) = self.nodes.masters().filter(|_| !outcome.owns_seats()) {
+            self.unlock(masters, id, seats).await;
         }
+        Ok(changed)
     }
 
     /// Takes a hold back that the gate has lost. The caller has checked the token, and asked the vault after it saw
@@ -237,12 +250,14 @@ impl Gate {
             &lost.deadline.to_string(),
             &lost.extend_limit.to_string(),
         ];
+        let asked = Instant::now();
         let (place, mut reply) = self.run_in(Some(epoch), &script::ADOPT, &lost.id.event, &args).await?;
-        if reply.word() == "FOUND" {
-            self.replicated(&lost.id.event, &place).await?;
-        }
         Ok(match reply.word() {
-            "FOUND" => Adopted::Found(found(&lost.id.event, epoch, &mut reply)?),
+            "FOUND" => {
+                let found = found(&lost.id.event, epoch, &mut reply)?;
+                self.kept_if_promised(&place, &found, asked).await?;
+                Adopted::Found(found)
+            }
             "ENDED" => Adopted::Ended,
             "TAKEN" => Adopted::Taken,
             _ => return Err(reply.surprise()),

@@ -59,6 +59,13 @@ macro_rules! finishing {
     };
 }
 
+/// The prelude of what changes a node's votes (Redlock).
+macro_rules! voting {
+    () => {
+        include_str!("lua/votes.lua")
+    };
+}
+
 scripts! {
     GRANT = refusing!(), "grant.lua";
     EXTEND = finishing!(), "extend.lua";
@@ -75,6 +82,11 @@ scripts! {
     LEASE = "", "lease.lua";
     FREEZE = "", "freeze.lua";
     PUBLISH = "", "publish.lua";
+    LOCK = voting!(), "lock.lua";
+    UNLOCK = "#!lua flags=allow-oom\n", "unlock.lua";
+    ENROL = concat!("#!lua flags=allow-oom\n", voting!()), "enrol.lua";
+    FENCE = concat!("#!lua flags=allow-oom\n", voting!()), "fence.lua";
+    RETIRE = "#!lua flags=allow-oom\n", "retire.lua";
 }
 
 impl Script {

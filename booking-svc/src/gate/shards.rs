@@ -1,19 +1,17 @@
 //! The parts of the gate that live and die by themselves.
 
-use std::{sync::Arc, time::Duration};
-
-use tokio::sync::watch;
+use std::time::Duration;
 
 use super::{
     Error, Gate,
-    nodes::{Shard, Topology},
+    nodes::{Changes, Shard},
 };
 use crate::domain::EventId;
 
 /// Tells which shards there are. All of one Redis is one shard, for good.
 pub struct Shards {
     gate: Gate,
-    changes: Option<watch::Receiver<Arc<Topology>>>,
+    changes: Changes,
 }
 
 impl Gate {
@@ -34,7 +32,12 @@ impl Gate {
 
     /// Whether some events are on other shards than others.
     pub fn is_sharded(&self) -> bool {
-        self.nodes.is_cluster()
+        self.nodes.is_cluster() || self.nodes.masters().is_some()
+    }
+
+    /// Whether several nodes vote, and one of them carries an event's gate until another takes over.
+    pub fn has_votes(&self) -> bool {
+        self.nodes.masters().is_some()
     }
 
     /// How many shards answer within `wait`, and how many there are.
@@ -46,21 +49,12 @@ impl Gate {
 impl Shards {
     /// Those that have events.
     pub fn now(&mut self) -> Vec<Shard> {
-        if let Some(changes) = &mut self.changes {
-            changes.mark_unchanged();
-        }
+        self.changes.note();
         self.gate.nodes.all().iter().map(|node| node.shard().clone()).collect()
     }
 
     /// Waits until shards come, go, or change their events; at once where that has happened since [`Self::now`].
     pub async fn changed(&mut self) {
-        let changed = match &mut self.changes {
-            Some(changes) => changes.changed().await.is_ok(),
-            None => false,
-        };
-        if !changed {
-            // There is only one, or nobody looks any more.
-            std::future::pending::<()>().await;
-        }
+        self.changes.next().await;
     }
 }

@@ -1,6 +1,6 @@
-//! Where Redis is: one server, a primary that Sentinel knows, or a cluster.
+//! Where Redis is: one server, a primary that Sentinel knows, a cluster, or servers that vote.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{collections::HashSet, fmt, str::FromStr, time::Duration};
 
 use bb8_redis::redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, io::tcp::TcpSettings,
@@ -8,6 +8,8 @@ use bb8_redis::redis::{
 
 /// Hosts in a URL, at most.
 const HOSTS_MAX: usize = 16;
+/// How many servers may vote: an even one more would only be one more that can fail.
+const MASTERS: [usize; 3] = [3, 5, 7];
 /// How long a primary that was cut off may go on granting, where nothing is set: Redis's own `cluster-node-timeout`.
 const FAILOVER_LAG: Duration = Duration::from_secs(15);
 
@@ -36,6 +38,8 @@ pub(super) enum Deployment {
         /// How to log in at each node.
         login: RedisConnectionInfo,
     },
+    /// Independent servers, of which a majority has to have a hold (Redlock).
+    Masters(Vec<ConnectionInfo>),
 }
 
 /// Why a text does not say where Redis is. Does not repeat it: there may be a password in it.
@@ -43,7 +47,7 @@ pub(super) enum Deployment {
 pub enum UrlError {
     /// Another kind of URL.
     #[error(
-        "must begin with redis://, redis-sentinel:// or redis-cluster://; TLS to Redis is not supported yet"
+        "must begin with redis://, redis-sentinel://, redis-cluster:// or redlock://; TLS to Redis is not supported yet"
     )]
     Scheme,
     /// A part of it is wrong.
@@ -52,10 +56,16 @@ pub enum UrlError {
 }
 
 impl Url {
+    /// Whether there may be replicas to wait for.
+    pub fn may_have_replicas(&self) -> bool {
+        !matches!(self.0, Deployment::Masters(_))
+    }
+
     /// How long a primary that was cut off may go on granting, where nothing is set.
     pub fn failover_lag(&self) -> Duration {
         match &self.0 {
-            Deployment::One(_) => Duration::ZERO,
+            // What was cut off from a majority acknowledges nothing any more.
+            Deployment::One(_) | Deployment::Masters(_) => Duration::ZERO,
             Deployment::Sentinel { .. } | Deployment::Cluster { .. } => FAILOVER_LAG,
         }
     }
@@ -67,6 +77,7 @@ impl fmt::Debug for Url {
             Deployment::One(_) => "redis://...",
             Deployment::Sentinel { .. } => "redis-sentinel://...",
             Deployment::Cluster { .. } => "redis-cluster://...",
+            Deployment::Masters(_) => "redlock://...",
         })
     }
 }
@@ -80,6 +91,7 @@ impl FromStr for Url {
             "redis" => Deployment::One(info(text)?),
             "redis-sentinel" => sentinel(rest)?,
             "redis-cluster" => cluster(rest)?,
+            "redlock" => masters(rest)?,
             _ => return Err(UrlError::Scheme),
         }))
     }
@@ -105,7 +117,7 @@ fn sentinel(rest: &str) -> Result<Deployment, UrlError> {
     let first = hosts.split(',').next().unwrap_or_default();
     let node = info(&format!("redis://{login}{first}/{db}"))?;
     Ok(Deployment::Sentinel {
-        sentinels: each(&of_sentinel, hosts)?,
+        sentinels: each(&of_sentinel, hosts, "0")?,
         name: name.to_owned(),
         login: node.redis_settings().clone(),
     })
@@ -117,9 +129,26 @@ fn cluster(rest: &str) -> Result<Deployment, UrlError> {
     if !["", "0"].contains(&path) {
         return Err(wrong("a cluster has database 0 only, and no other parts behind its hosts"));
     }
-    let seeds = each(login, hosts)?;
+    let seeds = each(login, hosts, "0")?;
     let login = seeds.first().map(|seed| seed.redis_settings().clone()).unwrap_or_default();
     Ok(Deployment::Cluster { seeds, login })
+}
+
+/// `[user:password@]host:port,host:port,host:port[/db]`
+fn masters(rest: &str) -> Result<Deployment, UrlError> {
+    let (login, hosts, db) = split(rest);
+    let db = if db.is_empty() { "0" } else { db };
+    let nodes = each(login, hosts, db)?;
+    if !MASTERS.contains(&nodes.len()) {
+        return Err(wrong(
+            "it has to name three, five or seven independent servers: a majority of them has to agree",
+        ));
+    }
+    let addresses: HashSet<String> = nodes.iter().map(|node| node.addr().to_string()).collect();
+    if addresses.len() < nodes.len() {
+        return Err(wrong("it names a server twice"));
+    }
+    Ok(Deployment::Masters(nodes))
 }
 
 /// Login with its `@`, hosts, path.
@@ -129,7 +158,7 @@ fn split(rest: &str) -> (&str, &str, &str) {
     (&authority[..hosts_at], &authority[hosts_at..], path)
 }
 
-fn each(login: &str, hosts: &str) -> Result<Vec<ConnectionInfo>, UrlError> {
+fn each(login: &str, hosts: &str, db: &str) -> Result<Vec<ConnectionInfo>, UrlError> {
     let hosts: Vec<&str> = hosts.split(',').collect();
     if hosts.len() > HOSTS_MAX {
         return Err(wrong(format!("it may name {HOSTS_MAX} hosts at most")));
@@ -139,7 +168,7 @@ fn each(login: &str, hosts: &str) -> Result<Vec<ConnectionInfo>, UrlError> {
         if !matches!(port, Some(Ok(_))) {
             return Err(wrong("each host needs its port: host:port,host:port"));
         }
-        info(&format!("redis://{login}{host}/"))
+        info(&format!("redis://{login}{host}/{db}"))
     };
     hosts.iter().map(of_host).collect()
 }
@@ -214,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn a_redlock_url_names_all_who_vote() {
+        let Ok(Deployment::Masters(nodes)) = parse("redlock://te:p%40ss@a:1,b:2,[::1]:3/2") else { panic!() };
+        assert_eq!(addresses(&nodes), ["a:1", "b:2", "::1:3"]);
+        let redis = nodes[2].redis_settings();
+        assert_eq!((redis.username(), redis.password(), redis.db()), (Some("te"), Some("p@ss"), 2));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_and_no_password_is() {
         let many = format!("redis-cluster://te:hunter2@{}", ["h:1"; HOSTS_MAX + 1].join(","));
         for (url, why) in [
@@ -225,6 +262,11 @@ mod tests {
             ("redis-cluster://te:hunter2@a:1/1", "is wrong: a cluster has database 0 only"),
             ("redis-cluster://te:hunter2@:1", "is wrong"),
             (&many, "is wrong: it may name 16 hosts at most"),
+            ("redlock://te:hunter2@a:1,b:1", "is wrong: it has to name three, five or seven"),
+            ("redlock://te:hunter2@a:1,b:1,c:1,d:1", "is wrong: it has to name three, five or seven"),
+            ("redlock://te:hunter2@a:1,b:1,a:1", "is wrong: it names a server twice"),
+            ("redlock://te:hunter2@a:1,b:1,c", "is wrong: each host needs its port"),
+            ("redlock://te:hunter2@a:1,b:1,c:1/x", "is wrong"),
             ("redis-sentinel://te:hunter2@a:1", "is wrong: the name of the primary is missing"),
             ("redis-sentinel://te:hunter2@a:1/t/x", "is wrong"),
             ("redis-sentinel://te:hunter2@a:1/t?x=1", "is wrong: what stands behind the ?"),
@@ -240,6 +282,7 @@ mod tests {
     fn only_who_may_fail_over_has_a_lag() {
         let lag = |url: &str| url.parse::<Url>().unwrap().failover_lag();
         assert_eq!(lag("redis://a"), Duration::ZERO);
+        assert_eq!(lag("redlock://a:1,b:1,c:1"), Duration::ZERO);
         assert_eq!(lag("redis-sentinel://a:1/t"), FAILOVER_LAG);
         assert_eq!(lag("redis-cluster://a:1"), FAILOVER_LAG);
     }

@@ -45,6 +45,12 @@ impl Vault {
         rows::epoch(&row, "vault_raise_epoch")
     }
 
+    /// The longest hold TTL that the event ever had.
+    pub async fn hold_ttl_longest(&self, event: &EventId) -> Result<Duration, Error> {
+        let row = first(self.bulk(&sql::EVENT, &[&event.as_str()]).await?);
+        rows::duration(&row.ok_or_else(|| Error::EventNotFound(event.clone()))?, "hold_ttl_ms_longest")
+    }
+
     /// What a gate is rebuilt from.
     pub async fn truth(&self, event: &EventId) -> Result<Truth, Error> {
         let mut connection = self.pool.get().await?;

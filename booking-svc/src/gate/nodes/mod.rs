@@ -1,13 +1,16 @@
 //! The Redis servers behind the gate: which of them has an event, and how it is reached.
 
+mod changes;
 mod cluster;
+mod masters;
 mod node;
 mod replicas;
 mod rounds;
 mod sentinel;
 mod slots;
 
-pub(in crate::gate) use cluster::Topology;
+pub(in crate::gate) use changes::Changes;
+pub(in crate::gate) use masters::{Master, Masters};
 pub(super) use node::Node;
 pub use node::Shard;
 pub use replicas::Wait;
@@ -29,7 +32,7 @@ use super::{
     url::Deployment,
 };
 use crate::{domain::EventId, tasks::Tasks};
-use cluster::Cluster;
+use cluster::{Cluster, Topology};
 use node::{Room, Source};
 use sentinel::Sentinels;
 
@@ -47,6 +50,8 @@ pub(in crate::gate) enum Nodes {
     One(Arc<Node>),
     /// Each has some of the events.
     Cluster(Arc<Cluster>),
+    /// Each carries some of the events, and all vote (Redlock).
+    Masters(Arc<Masters>),
 }
 
 impl Nodes {
@@ -81,6 +86,11 @@ impl Nodes {
                 keep_looking(tasks, Looked::Cluster(Arc::clone(&cluster)));
                 Self::Cluster(cluster)
             }
+            Deployment::Masters(infos) => {
+                let masters = Arc::new(Masters::connect(infos, options, &room, &waits).await?);
+                keep_looking(tasks, Looked::Masters(Arc::clone(&masters)));
+                Self::Masters(masters)
+            }
         };
         seen.send_replace(Some(nodes.clone()));
         Ok(nodes)
@@ -99,6 +109,15 @@ impl Nodes {
         match self {
             Self::One(node) => Ok(Arc::clone(node)),
             Self::Cluster(cluster) => cluster.of(event),
+            Self::Masters(masters) => Ok(Arc::clone(&masters.all()[masters.followed(event)].node)),
+        }
+    }
+
+    /// The nodes that vote, where that is how Redis is run.
+    pub(super) fn masters(&self) -> Option<&Arc<Masters>> {
+        match self {
+            Self::Masters(masters) => Some(masters),
+            Self::One(_) | Self::Cluster(_) => None,
         }
     }
 
@@ -113,6 +132,7 @@ impl Nodes {
         match self {
             Self::One(node) => vec![Arc::clone(node)],
             Self::Cluster(cluster) => cluster.now().nodes.clone(),
+            Self::Masters(masters) => masters.all().iter().map(|master| Arc::clone(&master.node)).collect(),
         }
     }
 
@@ -121,6 +141,7 @@ impl Nodes {
         match self {
             Self::One(_) => true,
             Self::Cluster(cluster) => cluster.of(event).is_ok_and(|node| node.shard() == shard),
+            Self::Masters(masters) => masters.all()[masters.carrier(event)].node.shard() == shard,
         }
     }
 
@@ -132,16 +153,18 @@ impl Nodes {
     /// Looks who has what, for somebody was told that it is not who was asked.
     pub(super) async fn look(&self) -> Result<(), Error> {
         match self {
-            Self::One(_) => Ok(()),
+            // The nodes that vote are asked by whoever rebuilds.
+            Self::One(_) | Self::Masters(_) => Ok(()),
             Self::Cluster(cluster) => cluster.look().await,
         }
     }
 
-    /// Tells of each change of who has what; None where that never changes.
-    pub(super) fn follow(&self) -> Option<watch::Receiver<Arc<Topology>>> {
+    /// Tells of each change of who has what.
+    pub(super) fn follow(&self) -> Changes {
         match self {
-            Self::One(_) => None,
-            Self::Cluster(cluster) => Some(cluster.follow()),
+            Self::One(_) => Changes::Never,
+            Self::Cluster(cluster) => Changes::Slots(cluster.follow()),
+            Self::Masters(masters) => Changes::Carriers(masters.follow()),
         }
     }
 
@@ -155,7 +178,7 @@ impl Nodes {
 
     fn state(&self, connections_of_one: u32) -> PoolState {
         let before = match self {
-            Self::One(_) => 0,
+            Self::One(_) | Self::Masters(_) => 0,
             Self::Cluster(cluster) => cluster.timeouts_before(),
         };
         let mut all = PoolState { timeouts: before, ..PoolState::default() };
@@ -184,7 +207,8 @@ fn warn(care: Care, options: &Options) {
     if !care.aof {
         tracing::warn!("redis runs without AOF: a restart loses all holds until customers show their tokens");
     }
-    let may_fail_over = options.wait.replicas > 0 || !matches!(options.url.0, Deployment::One(_));
+    let alone = matches!(options.url.0, Deployment::One(_) | Deployment::Masters(_));
+    let may_fail_over = options.wait.replicas > 0 || !alone;
     if may_fail_over && !care.minds_replicas {
         tracing::warn!(
             "min-replicas-to-write is 0: a primary that was cut off goes on granting seats that the next one may grant, too"
@@ -210,6 +234,7 @@ async fn first<T, F: Future<Output = Result<T, Error>>>(attempt: impl Fn() -> F)
 enum Looked {
     Sentinels(Arc<Sentinels>),
     Cluster(Arc<Cluster>),
+    Masters(Arc<Masters>),
 }
 
 /// Looks now and then, so that a primary that was replaced is left also by those to whom it still answers.
@@ -218,14 +243,15 @@ fn keep_looking(tasks: &Tasks, looked: Looked) {
     tasks.spawn("primaries", async move {
         let looks = async {
             loop {
-                sleep(LOOK_EVERY).await;
-                let look = match &looked {
-                    Looked::Sentinels(sentinels) => sentinels.look().await,
-                    Looked::Cluster(cluster) => cluster.look().await,
+                let (pause, look) = match &looked {
+                    Looked::Sentinels(sentinels) => (LOOK_EVERY, sentinels.look().await),
+                    Looked::Cluster(cluster) => (LOOK_EVERY, cluster.look().await),
+                    Looked::Masters(masters) => (masters::LOOK_EVERY, masters.look().await),
                 };
                 if let Err(error) = look {
                     tracing::debug!(%error, "it is not known who is primary; going on with what was known");
                 }
+                sleep(pause).await;
             }
         };
         stopping.run_until_cancelled(looks).await;

@@ -24,6 +24,10 @@ impl Shard {
     pub fn named(name: &str) -> Self {
         Self(name.into())
     }
+
+    pub(in crate::gate) fn name(&self) -> &str {
+        &self.0
+    }
 }
 
 impl std::fmt::Display for Shard {
@@ -116,6 +120,12 @@ impl Node {
     /// How it is set up, by a connection that is made now.
     pub(super) async fn care(&self) -> Result<Care, Error> {
         Ok(self.source.connect(&AsyncConnectionConfig::new()).await?.1)
+    }
+
+    /// The same, and which Redis it is.
+    pub(super) async fn check(&self) -> Result<(Care, Arc<str>), Error> {
+        let (connection, care) = self.source.connect(&AsyncConnectionConfig::new()).await?;
+        Ok((care, Arc::clone(connection.incarnation())))
     }
 
     pub(super) async fn ping(&self) -> Result<(), Error> {

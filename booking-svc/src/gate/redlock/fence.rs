@@ -1,0 +1,175 @@
+//! A takeover's first step: a majority of the nodes stops voting for what was, and tells what it voted for.
+
+use std::time::Duration;
+
+use bb8_redis::redis::cmd;
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    majority,
+    merge::{Live, Told, merge},
+    takeover::{Found, Reached, Takeover},
+    vote::remembered_for,
+};
+use crate::{
+    domain::{Epoch, Reservation, ReservationState, UnixMs},
+    gate::{
+        Error, Gate, keys,
+        rebuild::{Frozen, Old, Survivors},
+        record,
+        script::{self, Reply},
+    },
+};
+
+/// How long a node may take to tell all that it voted for, and all of a gate that it has.
+const FENCE_WAIT: Duration = Duration::from_secs(10);
+
+/// What one fenced node told.
+struct Fenced {
+    node: usize,
+    counts: bool,
+    gate: Epoch,
+    same_redis: bool,
+    quarantine: Duration,
+    told: Told,
+    own: Survivors,
+}
+
+impl Takeover {
+    /// Fences all who answer. From then on nothing is acknowledged under an older epoch.
+    pub(in crate::gate) async fn fence(
+        &self,
+        gate: &Gate,
+        epoch: Epoch,
+        longest: Duration,
+    ) -> Result<Frozen, Error> {
+        let fences =
+            self.reached.iter().map(|node| timeout(FENCE_WAIT, self.fence_one(gate, node, epoch, longest)));
+        let mut fenced = Vec::new();
+        for (node, answer) in self.reached.iter().zip(join_all(fences).await) {
+            match answer {
+                Ok(Ok(Ok(told))) => fenced.push(told),
+                Ok(Ok(Err(by))) => return Ok(Frozen::Superseded(by)),
+                Ok(Err(error)) => {
+                    tracing::debug!(event = %self.event, node = node.node, %error, "not fenced");
+                }
+                Err(_) => tracing::debug!(event = %self.event, node = node.node, "not fenced in time"),
+            }
+        }
+        let nodes = self.masters.all().len();
+        if fenced.len() < majority(nodes) || !fenced.iter().any(|node| node.node == self.carrier) {
+            return Err(Error::Unavailable(format!("only {} of {nodes} nodes are fenced", fenced.len())));
+        }
+        self.digest(epoch, fenced).await
+    }
+
+    async fn fence_one(
+        &self,
+        gate: &Gate,
+        reached: &Reached,
+        epoch: Epoch,
+        longest: Duration,
+    ) -> Result<Result<Fenced, Epoch>, Error> {
+        let [vote, locks] = keys::votes(&gate.prefix, &self.event);
+        let keys = [vote, locks, gate.keys(&self.event, epoch).meta().to_owned()];
+        let all = self.masters.all();
+        let (name, carrier) = (all[reached.node].name(), all[self.carrier].name());
+        let lasts_most = remembered_for(longest);
+        let (epoch_text, longest) = (epoch.to_string(), lasts_most.as_millis().to_string());
+        let first = if epoch == Epoch(1) { "1" } else { "0" };
+        let args = [&*epoch_text, reached.connection.incarnation(), carrier, &longest, name, first];
+        let mut reply = reached.connection.run(script::FENCE.call_with_keys(&keys, args)).await?;
+        match reply.word() {
+            "FENCED" => {}
+            "SUPERSEDED" => return Ok(Err(Epoch(reply.number()?))),
+            _ => return Err(reply.surprise()),
+        }
+        let mut counts = reply.number::<u8>()? == 1;
+        let old = Epoch(reply.number()?);
+        let same_redis = reply.text()? == **reached.connection.incarnation();
+        let quarantine = Duration::from_millis(reply.number()?);
+        let mut told = Told::default();
+        counts &= self.read_locks(&mut reply, lasts_most, &mut told)?;
+        let mut own = Survivors::default();
+        if old != Epoch(0) {
+            own = gate.read_gate(&reached.connection, &self.event, old).await?;
+            told.gate = (own.whole && same_redis).then_some(old);
+            counts &= told.gate.is_some();
+            // What was sold is the vault's to say.
+            let gate = own.reservations.iter().filter(|hold| hold.state != ReservationState::Booked).cloned();
+            let (live, ended): (Vec<_>, _) = gate.partition(|hold| is_live(hold, own.now));
+            told.live.extend(live.into_iter().map(|hold| {
+                let left = hold.deadline.after(own.now);
+                Live { reservation: hold, left, epoch: old }
+            }));
+            told.ended = ended.into_iter().map(over).collect();
+        }
+        Ok(Ok(Fenced { node: reached.node, counts, gate: old, same_redis, quarantine, told, own }))
+    }
+
+    /// False where one of them can not be read. None lasts longer than a lock can, whatever the node's clock says.
+    fn read_locks(&self, reply: &mut Reply, lasts_most: Duration, told: &mut Told) -> Result<bool, Error> {
+        let mut whole = true;
+        while !reply.is_empty() {
+            let (id, left, epoch) = (reply.text()?, Duration::from_millis(reply.number()?), reply.number()?);
+            match record::read(&self.event, &id, &reply.text()?) {
+                Ok(reservation) => {
+                    told.live.push(Live { reservation, left: left.min(lasts_most), epoch: Epoch(epoch) });
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a lock can not be read: its node does not count");
+                    whole = false;
+                }
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Makes one of what the nodes told.
+    async fn digest(&self, epoch: Epoch, fenced: Vec<Fenced>) -> Result<Frozen, Error> {
+        let nodes = self.masters.all().len();
+        let counting = fenced.iter().filter(|node| node.counts).count();
+        let quarantine = fenced.iter().map(|node| node.quarantine).max().unwrap_or_default();
+        let gates: Vec<(usize, Epoch)> =
+            fenced.iter().filter(|node| node.gate != Epoch(0)).map(|node| (node.node, node.gate)).collect();
+        let (mut own, mut own_gate, mut same_redis) = (Survivors::default(), Epoch(0), true);
+        let mut trusted = None;
+        let mut told = Vec::new();
+        for node in fenced {
+            if node.node == self.carrier {
+                (own, own_gate, same_redis, trusted) = (node.own, node.gate, node.same_redis, node.told.gate);
+            }
+            told.push(node.told);
+        }
+        let merged = merge(told);
+        // Nobody's promise is cut short: who gives way to a newer hold is about to end.
+        sleep(merged.wait).await;
+        // What is left was measured before, so no hold ends early by this.
+        let (seconds, micros): (i64, i64) = self.connection()?.query(&cmd("TIME")).await?;
+        let now = UnixMs(seconds * 1000 + micros / 1000);
+        let by_majority = counting >= majority(nodes);
+        tracing::info!(
+            event = %self.event, %epoch, carrier = self.masters.all()[self.carrier].name(),
+            reached = self.reached.len(), counting, holds = merged.live.len(), "fenced the nodes"
+        );
+        let found = Found { merged, by_majority, now, at: Instant::now(), own, trusted, gates };
+        if self.found.set(found).is_err() {
+            return Err(Error::Corrupt("a takeover fences once".into()));
+        }
+        Ok(Frozen::Old(Old { epoch: own_gate, same_redis, quarantine_until: now + quarantine }))
+    }
+}
+
+fn is_live(hold: &Reservation, now: UnixMs) -> bool {
+    match hold.state {
+        ReservationState::Held => hold.deadline > now,
+        state => state.owns_seats(),
+    }
+}
+
+/// A hold past its deadline is over, whoever finds it.
+fn over(hold: Reservation) -> Reservation {
+    let state = if hold.state == ReservationState::Held { ReservationState::Expired } else { hold.state };
+    Reservation { state, ..hold }
+}
