@@ -28,6 +28,7 @@ mod outage;
 mod pgbouncer;
 mod privileges;
 mod race;
+mod redlock;
 mod repeat;
 mod replica;
 mod roles;

@@ -5,6 +5,6 @@ mod cut;
 mod killed;
 mod moved;
 mod privileges;
-mod sale;
+pub(crate) mod sale;
 mod sentinel;
 mod wait;

@@ -25,9 +25,9 @@ use crate::support::{
 };
 
 /// Longer than a failover takes, so that its holds outlive it.
-pub(super) const HOLD_TTL: Duration = Duration::from_secs(7);
+pub(crate) const HOLD_TTL: Duration = Duration::from_secs(7);
 /// How long a primary that was cut off may go on, in these tests.
-pub(super) const FAILOVER_LAG: Duration = Duration::from_secs(2);
+pub(crate) const FAILOVER_LAG: Duration = Duration::from_secs(2);
 /// Few, so that customers want the same ones.
 const SEATS: u32 = 60;
 /// Redis needs its turn, too: nodes that get none take each other for dead.
@@ -35,9 +35,9 @@ const THINKS: Duration = Duration::from_millis(40);
 const CUSTOMERS: u64 = 12;
 
 /// Events, the replicas that sell them, and what the customers were told.
-pub(super) struct Sale {
-    pub(super) replicas: Vec<Replica>,
-    pub(super) events: Vec<String>,
+pub(crate) struct Sale {
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) events: Vec<String>,
     database: Database,
     over: AtomicBool,
     /// When holds were acknowledged, by event.
@@ -50,7 +50,7 @@ pub(super) struct Sale {
 
 impl Sale {
     /// Opens the sales through two replicas.
-    pub(super) async fn open(redis_url: &str, events: Vec<String>, change: impl Fn(&mut Settings)) -> Self {
+    pub(crate) async fn open(redis_url: &str, events: Vec<String>, change: impl Fn(&mut Settings)) -> Self {
         let database = Database::create().await;
         let mut settings = Settings::new(redis_url, &database.url());
         settings.redis_failover_lag = FAILOVER_LAG;
@@ -71,12 +71,12 @@ impl Sale {
     }
 
     /// One event on each shard of a cluster.
-    pub(super) async fn on(cluster: &Cluster, change: impl Fn(&mut Settings)) -> Self {
+    pub(crate) async fn on(cluster: &Cluster, change: impl Fn(&mut Settings)) -> Self {
         Self::open(&cluster.url(), one_event_a_shard(cluster).await, change).await
     }
 
     /// Sells until `faults` are over, then checks what became of every promise.
-    pub(super) async fn during(&self, faults: impl Future<Output = ()>) {
+    pub(crate) async fn during(&self, faults: impl Future<Output = ()>) {
         let customers = join_all((0..CUSTOMERS).map(|n| self.customer(n)));
         let faults = async {
             faults.await;
@@ -124,32 +124,32 @@ impl Sale {
     }
 
     /// How many holds of an event were acknowledged since then.
-    pub(super) fn granted_since(&self, event: &str, since: Instant) -> usize {
+    pub(crate) fn granted_since(&self, event: &str, since: Instant) -> usize {
         let granted = self.granted.lock().unwrap();
         granted.get(event).map_or(0, |times| times.iter().filter(|at| **at > since).count())
     }
 
     /// When the first hold of an event was acknowledged after then.
-    pub(super) fn first_granted(&self, event: &str, after: Instant) -> Option<Instant> {
+    pub(crate) fn first_granted(&self, event: &str, after: Instant) -> Option<Instant> {
         let granted = self.granted.lock().unwrap();
         granted.get(event)?.iter().filter(|at| **at > after).min().copied()
     }
 
     /// Waits until some more holds of an event are acknowledged.
-    pub(super) async fn goes_on(&self, event: &str) {
+    pub(crate) async fn goes_on(&self, event: &str) {
         let since = Instant::now();
         wait_until("the sale goes on", STORE_LIMIT, async || self.granted_since(event, since) >= 3).await;
     }
 
     /// Waits until some more holds of all events are acknowledged.
-    pub(super) async fn goes_on_everywhere(&self) {
+    pub(crate) async fn goes_on_everywhere(&self) {
         for event in &self.events {
             self.goes_on(event).await;
         }
     }
 
     /// Both stores say the same of an event, and all that was told.
-    pub(super) async fn agrees(&self, event: &str, redis_url: String) {
+    pub(crate) async fn agrees(&self, event: &str, redis_url: String) {
         let witness = Witness { redis_url, database_url: self.database.admin_url() };
         witness.agree(event).await;
         let owners = witness.owners(event).await;
@@ -159,7 +159,7 @@ impl Sale {
     }
 
     /// The same of all events of a cluster.
-    pub(super) async fn agrees_with(&self, cluster: &Cluster) {
+    pub(crate) async fn agrees_with(&self, cluster: &Cluster) {
         for event in &self.events {
             self.agrees(event, cluster.admin_url_of(event).await).await;
         }
@@ -190,13 +190,13 @@ fn check(status: &Status) {
 }
 
 /// Names of events, by the node that has them to begin with.
-pub(super) async fn one_event_a_shard(cluster: &Cluster) -> Vec<String> {
+pub(crate) async fn one_event_a_shard(cluster: &Cluster) -> Vec<String> {
     let shards = (0..3).map(|shard| events_on(cluster, shard, 1));
     join_all(shards).await.into_iter().flatten().collect()
 }
 
 /// Names of so many events that a node has to begin with.
-pub(super) async fn events_on(cluster: &Cluster, shard: usize, count: usize) -> Vec<String> {
+pub(crate) async fn events_on(cluster: &Cluster, shard: usize, count: usize) -> Vec<String> {
     let mut names = Vec::new();
     for n in 0.. {
         let name = format!("e{n}");

@@ -73,7 +73,7 @@ async fn a_rebuilder_that_wakes_late_publishes_nothing() {
     let house = House::open(&redis, "rock", 100).await;
     // The late one has frozen and read; then its lease runs out and another is faster.
     let late = house.gate.rebuild(house.id()).await.unwrap().unwrap();
-    let Frozen::Old(old) = late.freeze(Epoch(2)).await.unwrap() else { panic!() };
+    let Frozen::Old(old) = late.freeze(Epoch(2), Duration::ZERO).await.unwrap() else { panic!() };
     let survivors = late.survivors(old.epoch).await.unwrap();
     assert_eq!(grant(&house).await, Err(Error::Cold("frozen".into())), "the old epoch stands still");
     let () =
@@ -83,6 +83,7 @@ async fn a_rebuilder_that_wakes_late_publishes_nothing() {
     let built = booking_svc::gate::Built {
         epoch: Epoch(2),
         event: &house.event,
+        hold_ttl_longest: Duration::ZERO,
         booked: &[],
         blocked: &[],
         survivors: &[],
@@ -92,7 +93,7 @@ async fn a_rebuilder_that_wakes_late_publishes_nothing() {
         now: survivors.now,
     };
     assert_eq!(late.publish(&built, old.epoch).await, Ok(false));
-    assert_eq!(late.freeze(Epoch(2)).await, Ok(Frozen::Superseded(Epoch(3))));
+    assert_eq!(late.freeze(Epoch(2), Duration::ZERO).await, Ok(Frozen::Superseded(Epoch(3))));
     assert_eq!(house.gate.get(&held.id, None).await.unwrap().unwrap().reservation, held);
 }
 
@@ -101,16 +102,17 @@ async fn a_rebuild_that_froze_later_stops_one_that_froze_earlier() {
     let redis = Redis::start().await;
     let house = House::open(&redis, "rock", 100).await;
     let first = house.gate.rebuild(house.id()).await.unwrap().unwrap();
-    assert!(matches!(first.freeze(Epoch(2)).await, Ok(Frozen::Old(_))));
+    assert!(matches!(first.freeze(Epoch(2), Duration::ZERO).await, Ok(Frozen::Old(_))));
     let now = first.survivors(Epoch(1)).await.unwrap().now;
     let () =
         redis::cmd("DEL").arg("test:{rock}:rebuild").query_async(&mut redis.client().await).await.unwrap();
     let second = house.gate.rebuild(house.id()).await.unwrap().unwrap();
-    assert!(matches!(second.freeze(Epoch(3)).await, Ok(Frozen::Old(_))));
+    assert!(matches!(second.freeze(Epoch(3), Duration::ZERO).await, Ok(Frozen::Old(_))));
     // Were it let through, holds granted under epoch 2 would be lost when 3 is published.
     let built = booking_svc::gate::Built {
         epoch: Epoch(2),
         event: &house.event,
+        hold_ttl_longest: Duration::ZERO,
         booked: &[],
         blocked: &[],
         survivors: &[],

@@ -62,7 +62,7 @@ impl House {
     /// Publishes an empty epoch.
     pub(crate) async fn publish(&self, epoch: Epoch, quarantine: Duration) -> bool {
         let rebuild = self.gate.rebuild(&self.event.id).await.unwrap().expect("nobody else rebuilds");
-        let Frozen::Old(old) = rebuild.freeze(epoch).await.unwrap() else {
+        let Frozen::Old(old) = rebuild.freeze(epoch, Duration::ZERO).await.unwrap() else {
             rebuild.finish().await;
             return false;
         };
@@ -70,6 +70,7 @@ impl House {
         let built = Built {
             epoch,
             event: &self.event,
+            hold_ttl_longest: Duration::ZERO,
             booked: &[],
             blocked: &[],
             survivors: &[],

@@ -1,0 +1,9 @@
+//! Several independent Redis servers, of which a majority has to have a hold.
+
+mod clocks;
+mod forgotten;
+mod nodes;
+mod sale;
+mod scripts;
+mod takeover;
+mod votes;
