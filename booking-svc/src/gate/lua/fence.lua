@@ -2,7 +2,7 @@
 -- voted for; a gate that it carried stands still.
 -- KEYS      as in votes.lua; 3 meta of the gate
 -- ARGV      ..., 4 ms for which a hold can last, 5 the node's own name, 6 1 where the event never had an epoch, else 0
--- Reply     FENCED <1 where it counts, else 0> <the gate's epoch, or 0> <its incarnation> <its quarantine in ms>
+-- Reply     FENCED <now> <1 where it counts, else 0> <the gate's epoch, or 0> <its incarnation> <its quarantine in ms>
 --           (<id> <ms left> <epoch of the vote> <record>)... of live locks; SUPERSEDED <by which epoch>
 -- Guarantee After it neither the gate nor the locks of an older epoch change, but that locks end. A node that has lost
 --           anything does not count.
@@ -20,7 +20,7 @@ local counts = promise(whole, tonumber(ARGV[4]))
 if meta[1] or meta[2] or ARGV[5] == CARRIER then redis.call('HSET', META, 'frozen', EPOCH) end
 
 local quarantine = math.max(0, (tonumber(meta[4]) or 0) - now)
-local reply = { 'FENCED', counts, meta[1] or '0', meta[3] or '', digits(quarantine) }
+local reply = { 'FENCED', digits(now), counts, meta[1] or '0', meta[3] or '', digits(quarantine) }
 local fields = redis.call('HGETALL', LOCKS)
 for i = 1, #fields, 2 do
     if string.find(fields[i], '.', 1, true) then

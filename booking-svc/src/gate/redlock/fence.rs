@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bb8_redis::redis::cmd;
-use futures_util::future::join_all;
-use tokio::time::{Instant, sleep, timeout};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     majority,
@@ -24,6 +24,8 @@ use crate::{
 
 /// How long a node may take to tell all that it voted for, and all of a gate that it has.
 const FENCE_WAIT: Duration = Duration::from_secs(10);
+/// And how long the others are waited for when the new carrier and a majority that counts have told all.
+const STRAGGLERS_WAIT: Duration = Duration::from_secs(1);
 
 /// What one fenced node told.
 struct Fenced {
@@ -44,21 +46,25 @@ impl Takeover {
         epoch: Epoch,
         longest: Duration,
     ) -> Result<Frozen, Error> {
-        let fences =
-            self.reached.iter().map(|node| timeout(FENCE_WAIT, self.fence_one(gate, node, epoch, longest)));
-        let mut fenced = Vec::new();
-        for (node, answer) in self.reached.iter().zip(join_all(fences).await) {
+        let fences = self
+            .reached
+            .iter()
+            .map(|node| async move { (node, self.fence_one(gate, node, epoch, longest).await) });
+        let mut fences: FuturesUnordered<_> = fences.collect();
+        let (nodes, mut give_up) = (self.masters.all().len(), Instant::now() + FENCE_WAIT);
+        let mut fenced: Vec<Fenced> = Vec::new();
+        while let Ok(Some((node, answer))) = timeout_at(give_up, fences.next()).await {
             match answer {
-                Ok(Ok(Ok(told))) => fenced.push(told),
-                Ok(Ok(Err(by))) => return Ok(Frozen::Superseded(by)),
-                Ok(Err(error)) => {
-                    tracing::debug!(event = %self.event, node = node.node, %error, "not fenced");
-                }
-                Err(_) => tracing::debug!(event = %self.event, node = node.node, "not fenced in time"),
+                Ok(Ok(told)) => fenced.push(told),
+                Ok(Err(by)) => return Ok(Frozen::Superseded(by)),
+                Err(error) => tracing::debug!(event = %self.event, node = node.node, %error, "not fenced"),
+            }
+            let counting = fenced.iter().filter(|node| node.counts).count();
+            if counting >= majority(nodes) && fenced.iter().any(|node| node.node == self.carrier) {
+                give_up = give_up.min(Instant::now() + STRAGGLERS_WAIT);
             }
         }
-        let nodes = self.masters.all().len();
-        if fenced.len() < majority(nodes) || !fenced.iter().any(|node| node.node == self.carrier) {
+        if fenced.len() < majority(nodes) {
             return Err(Error::Unavailable(format!("only {} of {nodes} nodes are fenced", fenced.len())));
         }
         self.digest(epoch, fenced).await
@@ -76,31 +82,36 @@ impl Takeover {
         let all = self.masters.all();
         let (name, carrier) = (all[reached.node].name(), all[self.carrier].name());
         let lasts_most = remembered_for(longest);
-        let (epoch_text, longest) = (epoch.to_string(), lasts_most.as_millis().to_string());
+        let (epoch_text, remembered) = (epoch.to_string(), lasts_most.as_millis().to_string());
         let first = if epoch == Epoch(1) { "1" } else { "0" };
-        let args = [&*epoch_text, reached.connection.incarnation(), carrier, &longest, name, first];
+        let args = [&*epoch_text, reached.connection.incarnation(), carrier, &remembered, name, first];
+        let asked = Instant::now();
         let mut reply = reached.connection.run(script::FENCE.call_with_keys(&keys, args)).await?;
         match reply.word() {
             "FENCED" => {}
             "SUPERSEDED" => return Ok(Err(Epoch(reply.number()?))),
             _ => return Err(reply.surprise()),
         }
-        let mut counts = reply.number::<u8>()? == 1;
+        let clock = &all[reached.node].clock;
+        clock.read(asked, reply.number()?);
+        // Locks that it ended before their time it does not know any more.
+        let clock_is_true = !clock.was_set_forward_within(lasts_most);
+        let mut counts = reply.number::<u8>()? == 1 && clock_is_true;
         let old = Epoch(reply.number()?);
         let same_redis = reply.text()? == **reached.connection.incarnation();
         let quarantine = Duration::from_millis(reply.number()?);
         let mut told = Told::default();
-        counts &= self.read_locks(&mut reply, lasts_most, &mut told)?;
+        counts &= self.read_locks(&mut reply, longest, &mut told)?;
         let mut own = Survivors::default();
         if old != Epoch(0) {
             own = gate.read_gate(&reached.connection, &self.event, old).await?;
-            told.gate = (own.whole && same_redis).then_some(old);
+            told.gate = (own.whole && same_redis && clock_is_true).then_some(old);
             counts &= told.gate.is_some();
             // What was sold is the vault's to say.
             let gate = own.reservations.iter().filter(|hold| hold.state != ReservationState::Booked).cloned();
             let (live, ended): (Vec<_>, _) = gate.partition(|hold| is_live(hold, own.now));
             told.live.extend(live.into_iter().map(|hold| {
-                let left = hold.deadline.after(own.now);
+                let left = hold.deadline.after(own.now).min(longest);
                 Live { reservation: hold, left, epoch: old }
             }));
             told.ended = ended.into_iter().map(over).collect();
@@ -108,14 +119,14 @@ impl Takeover {
         Ok(Ok(Fenced { node: reached.node, counts, gate: old, same_redis, quarantine, told, own }))
     }
 
-    /// False where one of them can not be read. None lasts longer than a lock can, whatever the node's clock says.
-    fn read_locks(&self, reply: &mut Reply, lasts_most: Duration, told: &mut Told) -> Result<bool, Error> {
+    /// False where one of them can not be read. None lasts longer than a hold can, whatever the node's clock says.
+    fn read_locks(&self, reply: &mut Reply, longest: Duration, told: &mut Told) -> Result<bool, Error> {
         let mut whole = true;
         while !reply.is_empty() {
             let (id, left, epoch) = (reply.text()?, Duration::from_millis(reply.number()?), reply.number()?);
             match record::read(&self.event, &id, &reply.text()?) {
                 Ok(reservation) => {
-                    told.live.push(Live { reservation, left: left.min(lasts_most), epoch: Epoch(epoch) });
+                    told.live.push(Live { reservation, left: left.min(longest), epoch: Epoch(epoch) });
                 }
                 Err(error) => {
                     tracing::error!(%error, "a lock can not be read: its node does not count");

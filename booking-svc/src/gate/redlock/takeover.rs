@@ -124,7 +124,8 @@ impl Takeover {
             let own = own.filter(|_| found.trusted >= Some(hold.epoch));
             reservations.push(on_new_clock(&hold.reservation, hold.left, own, found.now));
         }
-        Ok(Survivors { reservations, whole: found.own.whole, now: found.now, by_majority: found.by_majority })
+        let whole = found.trusted.is_some();
+        Ok(Survivors { reservations, whole, now: found.now, by_majority: found.by_majority })
     }
 
     /// The new gate is there: the others hear of it, and of what survived.

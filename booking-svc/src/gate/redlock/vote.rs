@@ -58,12 +58,15 @@ impl Gate {
         for _ in 0..QUESTIONS_MAX {
             let connection = master.node.get().await?;
             // By the node's own clock, so that a call which waits in a queue does not lock for longer.
-            let Some(now) = master.clock.at(lock.at) else { return Ok(Vote::Silent) };
-            let (asked, expires) = (Instant::now(), (now + lasts).to_string());
+            let Some(clock) = master.clock.last() else { return Ok(Vote::Silent) };
+            let (asked, expires) = (Instant::now(), (clock.at(lock.at) + lasts).to_string());
             let args = [&*epoch, connection.incarnation(), &lock.carrier, &id, &expires, &seats, &record];
             let run = connection.run(script::LOCK.call_with_keys(&keys, args));
             let mut reply = self.operations.time("lock", run).await?;
-            let as_expected = master.clock.read(asked, reply.number()?);
+            let now = reply.number()?;
+            // Before it is read: a look may have noticed meanwhile what this lock does not know.
+            let as_expected = clock.foresaw(now);
+            master.clock.read(asked, now);
             match reply.word() {
                 "LOCKED" => {
                     let vote = if reply.number::<u8>()? == 1 { Vote::Locked } else { Vote::Forgetful };
