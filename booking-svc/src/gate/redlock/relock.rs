@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{tally::Vote, vote::Lock};
 use crate::{
-    domain::{Epoch, EventId, Reservation, ReservationState, UnixMs},
+    domain::{Epoch, EventId, Reservation, UnixMs},
     gate::{
         Error, Gate,
         keys::Keys,
@@ -37,6 +37,12 @@ pub(super) struct Relock {
     pub(super) gates: Vec<(usize, Epoch)>,
 }
 
+impl Relock {
+    fn left(&self, hold: &Reservation) -> Duration {
+        hold.deadline.after(self.now).saturating_sub(self.at.elapsed())
+    }
+}
+
 impl Gate {
     /// Locks survivors on all nodes. Nothing depends on it: until then they are where they were when they were acknowledged,
     /// and an old gate, which may be one of these places, is dropped only where all of them are locked.
@@ -60,12 +66,13 @@ impl Gate {
         if *master.name() == *rest.carrier {
             return true;
         }
-        let mut held: Vec<_> =
-            rest.holds.iter().filter(|hold| hold.state == ReservationState::Held).collect();
+        // Also those whose Confirm was begun: the vault may yet decide that it came to nothing.
+        let mut held: Vec<_> = rest.holds.iter().collect();
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
                 sleep(PAUSE).await;
             }
+            held.retain(|hold| !rest.left(hold).is_zero());
             let mut missing = Vec::new();
             for holds in held.chunks(HOLDS_AT_ONCE) {
                 let votes = holds.iter().map(|hold| self.lock_again(masters, rest, hold, master));
@@ -88,8 +95,7 @@ impl Gate {
         hold: &Reservation,
         master: &Master,
     ) -> bool {
-        let at = Instant::now();
-        let left = hold.deadline.after(rest.now).saturating_sub(at - rest.at);
+        let (left, at) = (rest.left(hold), Instant::now());
         let hold = hold.clone();
         let lock = Lock { hold, epoch: rest.epoch, carrier: rest.carrier.clone(), left, at };
         matches!(self.vote(masters, master, &lock).await, Vote::Locked | Vote::Forgetful)
