@@ -1,6 +1,6 @@
 //! The life of a reservation, call by call.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -234,7 +234,9 @@ impl Gate {
         };
         // What was sold stays locked until the hold's time is over: nobody else gets it before that anyway.
         if let Some(masters) = self.nodes.masters().filter(|_| !outcome.owns_seats()) {
-            self.unlock(masters, id, seats).await;
+            let (gate, masters, id, seats) = (self.clone(), Arc::clone(masters), id.clone(), seats.clone());
+            // Nobody waits for a node that hangs: who meets a lock of what is over takes it away himself.
+            self.tasks.spawn("unlock", async move { gate.unlock(&masters, &id, &seats).await });
         }
         Ok(changed)
     }
