@@ -19,13 +19,15 @@ impl Engine {
 
     async fn confirm_whole(&self, claim: Claim, payment: PaymentReference) -> Result<Priced<Booking>, Error> {
         let begun = self.locate(&claim, || self.begin(&claim)).await?;
-        let Found { epoch, reservation, .. } = match begun {
+        let found = match begun {
             Located::Gate(found) => found,
             Located::Vault(outcome) => return self.confirmed(&claim.id, outcome, &payment).await,
         };
-        if reservation.state != ReservationState::Confirming {
-            return self.confirm_ended(&reservation, &payment).await;
+        if found.reservation.state != ReservationState::Confirming {
+            let outcome = self.ended(&found).await?;
+            return self.confirmed(&claim.id, outcome, &payment).await;
         }
+        let Found { epoch, reservation, .. } = found;
         // From here on the seats stay held until the vault has decided, whatever becomes of this process.
         self.0.options.steps.reached(Step::ConfirmBegun).await;
         #[cfg(feature = "mutants")]
@@ -44,22 +46,6 @@ impl Engine {
         let window = self.0.options.confirm_window;
         let begun = self.0.gate.begin(&claim.id, claim.owner.customer(), window).await;
         begun.map_err(|error| self.gate_error(&claim.id.event, error))
-    }
-
-    /// A Confirm of what the gate says has ended: the vault has the last word.
-    async fn confirm_ended(
-        &self,
-        ended: &Reservation,
-        payment: &PaymentReference,
-    ) -> Result<Priced<Booking>, Error> {
-        let event = &ended.id.event;
-        let gate = self.0.gate.alive(event).await.map_err(|error| self.gate_error(event, error))?;
-        let known = self.0.vault.outcome(&ended.id).await.map_err(|error| self.vault_error(event, &error))?;
-        let outcome = match known {
-            Some(outcome) => outcome,
-            None => self.end_for_ever(ended, gate).await?,
-        };
-        self.confirmed(&ended.id, outcome, payment).await
     }
 
     /// The answer to a Confirm, given the outcome.

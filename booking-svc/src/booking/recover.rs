@@ -32,7 +32,7 @@ impl Engine {
     {
         self.known_event(claim).await?;
         if let Some(found) = ask().await?
-            && !self.outlived(claim, found.as_ref())
+            && !self.outlived(claim, found.as_ref()).await?
         {
             return Ok(Located::Gate(found));
         }
@@ -55,13 +55,19 @@ impl Engine {
     }
 
     /// An extension was lost with the gate's memory: the token proves a later deadline than the gate knows.
-    fn outlived(&self, claim: &Claim, found: &Found) -> bool {
+    async fn outlived(&self, claim: &Claim, found: &Found) -> Result<bool, Error> {
         let Reservation { id, state, deadline, .. } = &found.reservation;
-        matches!(state, ReservationState::Held | ReservationState::Expired)
+        let is_later = matches!(state, ReservationState::Held | ReservationState::Expired)
             && id.epoch < found.epoch
             && claim.token.as_deref().is_some_and(|token| {
                 self.0.tokens.verify(token).is_ok_and(|lost| lost.id == *id && lost.deadline > *deadline)
-            })
+            });
+        if !is_later || !self.0.gate.has_votes() || !self.0.options.quarantine {
+            return Ok(is_later);
+        }
+        // The token has the clock of the node that carried the event then. So it is believed only while a loss is waited out.
+        let gate = self.0.gate.alive(&id.event).await.map_err(|error| self.gate_error(&id.event, error))?;
+        Ok(!gate.quarantine.is_zero())
     }
 
     /// Looks for a reservation that the gate does not know: decided in the vault, or alive in the caller's token.
@@ -70,7 +76,9 @@ impl Engine {
         // The epoch first, then the vault: a decision that comes later than this look comes under a later epoch, or is
         // seen by the gate. A token of what is decided brings nothing back.
         let gate = self.0.gate.alive(event).await.map_err(|error| self.gate_error(event, error))?;
-        if claim.id.epoch > gate.epoch && self.is_left_behind(event, gate.epoch).await? {
+        // Where one of several nodes carries the event, one that was left may also lack a hold that came back elsewhere.
+        let may_lack = claim.id.epoch > gate.epoch || self.0.gate.has_votes();
+        if may_lack && self.is_left_behind(event, gate.epoch).await? {
             return Err(self.rebuilding(event));
         }
         let outcome = self.0.vault.outcome(&claim.id).await;
@@ -130,9 +138,24 @@ impl Engine {
         Ok(Recovered::Decided(outcome))
     }
 
+    /// The outcome of what the gate says has ended: the vault has the last word.
+    pub(super) async fn ended(&self, found: &Found) -> Result<Outcome, Error> {
+        let event = &found.reservation.id.event;
+        let gate = self.0.gate.alive(event).await.map_err(|error| self.gate_error(event, error))?;
+        // Another Redis may have carried and extended it since: what the one before says of its end is then no news.
+        if gate.epoch != found.epoch {
+            return Err(self.rebuilding(event));
+        }
+        let known = self.0.vault.outcome(&found.reservation.id).await;
+        match known.map_err(|error| self.vault_error(event, &error))? {
+            Some(outcome) => Ok(outcome),
+            None => self.end_for_ever(&found.reservation, gate).await,
+        }
+    }
+
     /// The outcome of a hold that ended by time: void in the vault, or a gate that goes back in time could let a repeat
     /// through after the refusal. Not while a loss is waited out: the token of a later Extend may still come.
-    pub(super) async fn end_for_ever(&self, ended: &Reservation, gate: Alive) -> Result<Outcome, Error> {
+    async fn end_for_ever(&self, ended: &Reservation, gate: Alive) -> Result<Outcome, Error> {
         if ended.id.epoch < gate.epoch && !gate.quarantine.is_zero() {
             let event = ended.id.event.clone();
             return Err(Error::GateRebuilding { event, retry_after: gate.quarantine });

@@ -51,12 +51,12 @@ impl Engine {
             }
             Granted::Same(found) => {
                 metrics.reserved("repeated");
-                let reservation = found.reservation;
-                match reservation.state {
+                match found.reservation.state {
                     ReservationState::Held | ReservationState::Confirming | ReservationState::Booked => {
-                        self.hold(reservation).await
+                        self.hold(found.reservation).await
                     }
-                    ended => Err(ended_error(&reservation.id, ended)),
+                    _ if self.0.gate.has_votes() => Err(self.refusal(&found).await?),
+                    ended => Err(ended_error(&found.reservation.id, ended)),
                 }
             }
             Granted::Reused => Err(Error::RequestIdReused(request)),
@@ -95,7 +95,12 @@ impl Engine {
     /// The reservation, as the gate knows it, or as the vault has decided it.
     pub async fn reservation(&self, claim: Claim) -> Result<Priced<Reservation>, Error> {
         match self.locate(&claim, || self.show(&claim)).await? {
-            Located::Gate(found) => self.priced(found.reservation).await,
+            Located::Gate(found) => {
+                if found.reservation.state == ReservationState::Expired {
+                    self.check_news(&found).await?;
+                }
+                self.priced(found.reservation).await
+            }
             Located::Vault(outcome) => self.decided(&claim, &outcome).await,
         }
     }
@@ -104,10 +109,13 @@ impl Engine {
     /// later Extend may still come.
     pub(super) async fn refusal(&self, found: &Found) -> Result<Error, Error> {
         let (id, state) = (&found.reservation.id, found.reservation.state);
-        // Another Redis may have extended it since: what this one says of its end is then no news.
         let expired = state == ReservationState::Expired;
-        if expired && self.may_fail_over() && self.is_left_behind(&id.event, found.epoch).await? {
-            return Ok(self.rebuilding(&id.event));
+        if expired && self.0.gate.has_votes() {
+            // Its locks last a little longer: where a takeover finds them, it must not be a hold again.
+            return Ok(ended_error(id, self.ended(found).await?.state()));
+        }
+        if expired {
+            self.check_news(found).await?;
         }
         if expired && id.epoch < found.epoch {
             let gate =
@@ -117,6 +125,15 @@ impl Engine {
             }
         }
         Ok(ended_error(id, state))
+    }
+
+    /// Another Redis may have extended a hold since: what this one says of its end is then no news.
+    async fn check_news(&self, ended: &Found) -> Result<(), Error> {
+        let event = &ended.reservation.id.event;
+        if self.may_fail_over() && self.is_left_behind(event, ended.epoch).await? {
+            return Err(self.rebuilding(event));
+        }
+        Ok(())
     }
 
     async fn show(&self, claim: &Claim) -> Result<Option<Found>, Error> {
