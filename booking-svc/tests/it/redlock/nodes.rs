@@ -126,6 +126,26 @@ impl Nodes {
         self.masters.nodes[node].redis.ask(words).await.unwrap()
     }
 
+    /// A node's clock.
+    pub(super) async fn now(&self, node: usize) -> UnixMs {
+        let (seconds, micros): (i64, i64) = self.ask(node, &["TIME"]).await;
+        UnixMs(seconds * 1000 + micros / 1000)
+    }
+
+    /// Until when a node has locked a seat, by its clock. None where nobody has a lock of it.
+    pub(super) async fn locked_until(&self, node: usize, seat: u32) -> Option<UnixMs> {
+        let lock: Option<String> = self.ask(node, &["HGET", "test:{rock}:locks", &seat.to_string()]).await;
+        lock.map(|lock| UnixMs(lock.split(' ').next().unwrap().parse().unwrap()))
+    }
+
+    /// Has a node remember a hold of a seat, under the first epoch; until when.
+    pub(super) async fn put_lock(&self, node: usize, id: &str, seat: u32, left: Duration) -> UnixMs {
+        let (ends, seat) = (self.now(node).await + left, seat.to_string());
+        let (lock, record) = (format!("{ends} {id}"), format!("{ends} 1 H 1 2 {seat} r{id} ann"));
+        let () = self.ask(node, &["HSET", "test:{rock}:locks", &seat, &lock, id, &record]).await;
+        ends
+    }
+
     /// Waits until all nodes have the hold: on a busy machine one may have been too late with its vote.
     pub(super) async fn everywhere(&self, gate: &Gate, hold: &Found) {
         wait_until("all nodes have it", STORE_LIMIT, async || {

@@ -74,7 +74,7 @@ impl Node {
 /// A node of an event whose first epoch has begun.
 async fn voter() -> Node {
     let mut node = Node::start().await;
-    assert_eq!(node.fence("1", LIFE, "n").await[1], "1", "the first epoch counts at once");
+    assert_eq!(node.fence("1", LIFE, "n").await[2], "1", "the first epoch counts at once");
     node
 }
 
@@ -95,7 +95,7 @@ async fn a_lock_ends_by_its_time_and_gives_way() {
     assert_eq!(node.lock("1", LIFE, "1.2", MINUTE, "4").await[0], "TAKEN");
     sleep(Duration::from_millis(2_050)).await;
     assert_eq!(node.lock("1", LIFE, "1.2", MINUTE, "4").await[0], "LOCKED");
-    assert_eq!(node.fence("2", LIFE, "n").await[5..].join(" ").matches("1.1").count(), 0, "it left nothing");
+    assert_eq!(node.fence("2", LIFE, "n").await[6..].join(" ").matches("1.1").count(), 0, "it left nothing");
     let late = node.now().await - 1;
     let args = ["2", LIFE, "b", "2.1", &late.to_string(), "9", "H 1 2 9 r ann"];
     let answer = node.run(&[VOTES, LOCK].concat(), &["vote", "locks"], &args).await;
@@ -132,8 +132,8 @@ async fn a_fenced_node_votes_for_no_older_epoch_and_tells_its_locks() {
     node.lock("1", LIFE, "1.1", MINUTE, "3").await;
     let told = node.fence("3", LIFE, "n").await;
     assert_eq!(
-        (&told[..2], &*told[5], &*told[7], &*told[8]),
-        (&["FENCED".into(), "1".into()][..], "1.1", "1", "H 1 2 3 r ann")
+        [&*told[0], &*told[2], &*told[6], &*told[8], &*told[9]],
+        ["FENCED", "1", "1.1", "1", "H 1 2 3 r ann"]
     );
     let refused = node.lock("2", LIFE, "2.1", MINUTE, "9").await;
     assert_eq!((&*refused[0], &refused[2..]), ("FENCED", &["3".into(), "b".into()][..]));
@@ -155,10 +155,10 @@ async fn a_node_that_lost_its_memory_does_not_count_for_as_long_as_holds_last() 
     assert_eq!(node.enrol("1", "life-2", "3000").await, ["ENROLLED"]);
     let vote = node.lock("1", "life-2", "1.2", MINUTE, "4").await;
     assert_eq!((&*vote[0], &*vote[2]), ("LOCKED", "0"));
-    assert_eq!(node.fence("2", "life-2", "n").await[1], "0");
+    assert_eq!(node.fence("2", "life-2", "n").await[2], "0");
     sleep(Duration::from_millis(3_050)).await;
     assert_eq!(node.lock("2", "life-2", "1.2", MINUTE, "4").await[2], "1");
-    assert_eq!(node.fence("3", "life-2", "n").await[1], "1");
+    assert_eq!(node.fence("3", "life-2", "n").await[2], "1");
 }
 
 #[tokio::test]
@@ -170,12 +170,12 @@ async fn a_node_that_lost_its_locks_or_the_gate_that_it_carried_does_not_count()
         node.command(&["HSET", "te:{rock}:meta", "epoch", "1"]).await;
         node.command(&["HDEL", "te:{rock}:meta", "frozen"]).await;
         assert_eq!(node.lock("1", LIFE, "1.1", MINUTE, "3").await[2], "1");
-        assert_eq!(node.fence("2", LIFE, "b").await[1], "1");
+        assert_eq!(node.fence("2", LIFE, "b").await[2], "1");
         node.command(&["HSET", "te:{rock}:meta", "epoch", "2"]).await;
         node.command(&["HDEL", "te:{rock}:meta", "frozen"]).await;
         node.command(&["DEL", &format!("te:{{rock}}:{lost}")]).await;
-        assert_eq!(node.fence("3", LIFE, "b").await[1], "0", "{lost}");
-        assert_eq!(node.fence("4", LIFE, "b").await[1], "0", "{lost}: a second look does not heal it");
+        assert_eq!(node.fence("3", LIFE, "b").await[2], "0", "{lost}");
+        assert_eq!(node.fence("4", LIFE, "b").await[2], "0", "{lost}: a second look does not heal it");
     }
 }
 
@@ -183,7 +183,7 @@ async fn a_node_that_lost_its_locks_or_the_gate_that_it_carried_does_not_count()
 async fn a_new_node_of_an_old_event_does_not_count() {
     let mut node = Node::start().await;
     assert_eq!(node.lock("7", LIFE, "7.1", MINUTE, "3").await[0], "STRANGER");
-    assert_eq!(node.fence("8", LIFE, "n").await[1], "0");
+    assert_eq!(node.fence("8", LIFE, "n").await[2], "0");
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_fence_freezes_the_gate_that_was_carried_and_only_its_takeover_drops_i
     let mut node = voter().await;
     node.command(&["HSET", "te:{rock}:meta", "epoch", "1", "incarnation", LIFE]).await;
     let told = node.fence("2", LIFE, "n").await;
-    assert_eq!(told[2..4], ["1".to_owned(), LIFE.to_owned()]);
+    assert_eq!(told[3..5], ["1".to_owned(), LIFE.to_owned()]);
     let mut redis = node.redis.clone();
     let frozen = async || -> Option<String> {
         redis::cmd("HGET").arg(&["te:{rock}:meta", "frozen"]).query_async(&mut redis.clone()).await.unwrap()
@@ -211,4 +211,8 @@ async fn the_locks_go_away_when_nothing_is_locked() {
     node.lock("1", LIFE, "1.1", MINUTE, "3").await;
     let left: i64 = redis::cmd("PTTL").arg("te:{rock}:locks").query_async(&mut node.redis).await.unwrap();
     assert!((MINUTE..MINUTE + 30_000).contains(&left), "{left}");
+    // So much later it has lost nothing.
+    node.command(&["DEL", "te:{rock}:locks"]).await;
+    node.command(&["HSET", "te:{rock}:vote", "until_ms", "1"]).await;
+    assert_eq!(node.lock("1", LIFE, "1.2", MINUTE, "3").await[2], "1");
 }
