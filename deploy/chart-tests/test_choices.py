@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from conftest import CHART, env, main, of_kind, one, pod, render
+from conftest import CHART, HERE, env, main, of_kind, one, pod, render
 
 
 def test_redis_keeps_what_it_acknowledges():
@@ -145,11 +145,43 @@ def test_the_way_to_what_is_outside_is_open():
     assert [[port["port"] for port in rule["ports"]] for rule in policy["spec"]["egress"]] == [
         [53, 53],
         [4317],
-        [6380, 26379],
+        [6380, 6381],
         [6432, 5432],
     ]
     policy = one(render("everything"), "NetworkPolicy", "tickets-ws-gateway")
     assert 14317 in [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+
+
+@pytest.mark.parametrize(
+    "values, ports, settings",
+    [
+        ("service-only", [6380, 6381], {"WAIT_REPLICAS": "1", "WAIT_TIMEOUT": "100ms", "FAILOVER_LAG": "12s"}),
+        ("sentinel", [6380, 26380], {"WAIT_REPLICAS": "1", "WAIT_TIMEOUT": "50ms", "FAILOVER_LAG": "6s"}),
+        ("cluster", [6379, 6380], {"WAIT_REPLICAS": "2", "WAIT_TIMEOUT": "100ms"}),
+        ("redlock", [6379], {}),
+    ],
+)
+def test_an_external_redis_of_each_kind(values, ports, settings):
+    objects = render(values, "networkPolicy.enabled=true")
+    booking = env(main(objects, "booking-svc"))
+    assert booking.pop("TE_REDIS_URL")["secretKeyRef"] == {"name": "redis", "key": "url"}
+    assert {name: value for name, value in booking.items() if "REDIS" in name} == {
+        f"TE_REDIS_{name}": value for name, value in settings.items()
+    }
+    (rule,) = [each for each in egress(objects) if each["ports"][0]["port"] == ports[0]]
+    assert [port["port"] for port in rule["ports"]] == ports
+    wanted = yaml.safe_load((HERE / f"values/{values}.yaml").read_text())["redis"]["external"].get("to")
+    assert rule.get("to") == wanted
+    assert not [each for each in of_kind(objects, "StatefulSet") if each["metadata"]["name"].endswith("redis")]
+
+
+def egress(objects):
+    """The rules by which booking-svc gets out."""
+    return one(objects, "NetworkPolicy", "tickets-ticketengine-booking-svc")["spec"]["egress"]
+
+
+def test_the_bundled_redis_is_not_waited_for():
+    assert [name for name in env(main(render(), "booking-svc")) if "REDIS" in name] == ["TE_REDIS_URL"]
 
 
 def test_a_pooler_and_a_read_replica_can_be_named():

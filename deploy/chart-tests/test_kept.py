@@ -1,4 +1,4 @@
-"""Passwords at an upgrade: the chart asks the cluster for those of before. A small server plays the cluster."""
+"""What the chart asks the cluster for, such as the passwords of before an upgrade. A small server plays the cluster."""
 
 import base64
 import http.server
@@ -73,12 +73,16 @@ def cluster(tmp_path):
     server.server_close()
 
 
-def upgrade(cluster, kind, *sets):
-    """The objects of a kind that an upgrade makes."""
-    command = ["helm", "template", "tickets", CHART, "--namespace", "sale", "--values", HERE / "values/demo.yaml"]
+def ask_for_upgrade(cluster, *sets, values="demo"):
+    command = ["helm", "template", "tickets", CHART, "--namespace", "sale", "--values", HERE / f"values/{values}.yaml"]
     command += ["--dry-run=server", "--kubeconfig", cluster, "--is-upgrade", "--disable-openapi-validation"]
     command += [f"--set={each}" for each in sets]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def upgrade(cluster, kind, *sets):
+    """The objects of a kind that an upgrade makes."""
+    done = ask_for_upgrade(cluster, *sets)
     assert done.returncode == 0, done.stderr
     made = [each for each in yaml.safe_load_all(done.stdout) if each]
     return {each["metadata"]["name"]: each for each in of_kind(made, kind)}
@@ -110,3 +114,19 @@ def test_passwords_are_kept_at_an_upgrade(cluster):
     passwords = [value for each in (before, fresh) for secret in each.values() for value in secret["data"].values()]
     assert len(set(passwords)) == len(passwords), "a password is used twice"
     assert all(len(base64.b64decode(value)) >= 48 for value in passwords)
+
+
+def test_a_url_of_another_kind_is_refused_and_not_shown(cluster):
+    def answer(url):
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "redis"}}
+        Cluster.answers, Cluster.deployments = discovery(render("everything")), {}
+        Cluster.secrets = {"redis": {**secret, "data": {"url": base64.b64encode(url.encode()).decode()}}}
+        return ask_for_upgrade(cluster, values="redlock")
+
+    done = answer("redlock://te:hunter2@a:6379,b:6379,c:6379")
+    assert done.returncode == 0, done.stderr
+    done = answer("redis-cluster://te:hunter2@a:6379,b:6379,c:6379")
+    assert "redis.external.scheme is redlock, and the url in the Secret redis is not redlock://" in done.stderr
+    assert done.returncode != 0 and "hunter2" not in done.stderr + done.stdout
+    Cluster.secrets = {}
+    assert ask_for_upgrade(cluster, values="redlock").returncode == 0, "it may come later"

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from conftest import CHART, refusal
+from conftest import CHART, ROOT, refusal
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,8 @@ from conftest import CHART, refusal
         (["auth.jwks.existingSecret="], "who may sign access tokens"),
         (["redis.maxmemory=700mb"], "redis.maxmemory is above 60 %"),
         (["redis.enabled=false"], "redis.existingSecret must name a Secret"),
+        (["redis.external.scheme=redlock"], "the bundled Redis is one"),
+        (["redis.external.waitReplicas=1"], "the bundled Redis has no replica"),
         (["postgresql.enabled=false"], "postgresql.existingSecret must name a Secret"),
         (["postgresql.readUrl=true"], "the bundled PostgreSQL has no replica"),
         (["postgresql.serviceRole="], "postgresql.serviceRole is not set"),
@@ -39,6 +41,13 @@ def test_values_that_do_not_fit_together(sets, reason):
     assert reason in refusal(*sets)
 
 
+def test_redlock_has_no_replicas_to_wait_for():
+    """As the service would say."""
+    reason = refusal("redis.external.waitReplicas=1", values="redlock")
+    assert "must be 0 with redlock, whose servers have no replicas" in reason
+    assert "must be 0 with redlock://, whose servers have no replicas" in (ROOT / "booking-svc/src/config/mod.rs").read_text()
+
+
 @pytest.mark.parametrize(
     "typo",
     [
@@ -54,6 +63,12 @@ def test_values_that_do_not_fit_together(sets, reason):
         "wsGateway.allowedOrigins={shop.example}",
         "redis.settings.appendonly=no",
         "redis.persistence.size=8",
+        "redis.external.scheme=rediss",
+        "redis.external.waitReplicas=17",
+        "redis.external.waitTimeout=401ms",
+        "redis.external.failoverLag=12",
+        "redis.external.to={10.0.7.0/24}",
+        "bookingSvc.settings.TE_REDIS_WAIT_REPLICAS=1",
         "postgresql.settings.fsync=off",
         "postgresql.image.digest=sha256:1",
         "kafka.brokers=kafka",
