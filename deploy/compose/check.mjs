@@ -6,6 +6,8 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
+import { check_profiles } from "./profiles.mjs";
+
 const [file, root] = process.argv.slice(2);
 const { services, networks } = JSON.parse(readFileSync(file, "utf8"));
 const text = (path) => readFileSync(join(root, path), "utf8");
@@ -89,13 +91,7 @@ for (const name of gateways) {
     check(environment.TE_DEMO_JWT_SECRET === secret, `${name} signs with another secret than ${target} checks`);
 }
 
-// Kafka, and the command that switches it on.
-const kafka = text("deploy/compose/kafka.properties");
-const [[broker]] = all(/^advertised\.listeners=CLIENT:\/\/(\S+)$/gm, "deploy/compose/kafka.properties");
-check(kafka.includes(`listeners=CLIENT://:${broker.split(":")[1]},`) && services[broker.split(":")[0]], `no Kafka at ${broker}`);
-const kept = services.kafka.volumes.some(({ target }) => kafka.includes(`log.dirs=${target}\n`));
-check(kept, "Kafka keeps its data elsewhere than in its volume");
-check(text("deploy/compose.yaml").includes(`TE_OUTBOX=on TE_KAFKA_BROKERS=${broker} docker compose`), `nobody is told of ${broker}`);
+check_profiles({ services, root, text, check });
 for (const name of replicas) check("TE_KAFKA_BROKERS" in services[name].environment, `${name} never hears of Kafka`);
 check("TE_OUTBOX" in services.migrate.environment, "migrate leaves the outbox as it is");
 
@@ -115,10 +111,16 @@ const [{ subnet, ip_range }] = networks.default.ipam.config;
 const network = subnet.replace(/\d+\/24$/, "");
 // So many addresses, the lowest ones, go to those that have none of their own.
 const given_away = 2 ** (32 - Number(ip_range.split("/")[1]));
+const address = (name) => services[name].networks?.default?.ipv4_address;
+const fixed = Object.keys(services).filter(address);
+check(new Set(fixed.map(address)).size === fixed.length, `two have the same address: ${fixed.map(address)}`);
+for (const name of fixed) {
+    const own = address(name).startsWith(network) && Number(address(name).split(".")[3]) >= given_away;
+    check(own, `the address of ${name} may go to another`);
+}
 for (const name of [...replicas, ...gateways]) {
-    const address = services[name].networks?.default?.ipv4_address ?? "";
-    check(address.startsWith(network) && Number(address.split(".")[3]) >= given_away, `${name} has no address of its own`);
-    check(services.nginx.extra_hosts[name] === address, `nginx does not know the address of ${name}`);
+    check(address(name), `${name} has no address of its own`);
+    check(services.nginx.extra_hosts[name] === address(name), `nginx does not know the address of ${name}`);
 }
 
 // The page, gRPC, and what one looks at them with.

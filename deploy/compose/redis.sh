@@ -9,4 +9,6 @@ hash() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
     printf 'user default on #%s ~* &* +@all\n' "$(hash "$ADMIN_PASSWORD")"
     sed -e 's/PREFIX/te/' -e "s/PASSWORD_SHA256/$(hash "$SERVICE_PASSWORD")/" /etc/redis/users.acl.template
 } >/tmp/users.acl
-exec redis-server /etc/redis/redis.conf
+# How a replica logs in at its primary.
+printf 'masterauth %s\n' "$ADMIN_PASSWORD" >/tmp/login.conf
+exec redis-server "${CONFIG:-/etc/redis/redis.conf}"

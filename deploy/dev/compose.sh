@@ -38,6 +38,7 @@ read_compose() {
     # Warnings have no exit code.
     [[ ! -s $log_dir/compose.log ]] || failed_reading compose "compose.yaml is warned of"
     node "$root/deploy/compose/check.mjs" "$model" "$root" || die "compose.yaml does not fit the files beside it"
+    node "$root/deploy/compose/edits.mjs" "$compose_go" "$root" || die "the check misses mistakes"
     "$promtool" check config --syntax-only "$root/deploy/compose/prometheus.yml" >"$log_dir/promtool.log" 2>&1 ||
         failed_reading promtool "prometheus.yml is not valid"
 }
@@ -61,14 +62,16 @@ try_compose() {
     pick_port 25432 && postgres_port=$REPLY
     password=$(setting postgres POSTGRES_PASSWORD)
     step "starting Redis and PostgreSQL"
-    start_compose_redis "$redis_port"
+    write_processes redis="$redis_port"
+    start_compose redis
+    await_child redis 60 is_healthy redis
     start_postgres postgres "$state/postgres" "$postgres_port" "$password"
     PGHOST=127.0.0.1 PGPORT=$postgres_port PGPASSWORD=$password PATH="$pg_bin:$PATH" \
         OWNER_PASSWORD=$(setting postgres OWNER_PASSWORD) SERVICE_PASSWORD=$(setting postgres SERVICE_PASSWORD) \
         sh "$root/deploy/compose/postgres-roles.sh" || die "the roles could not be made"
 
     step "migrations, the sample, a replica"
-    for name in TE_REDIS_URL TE_TOKEN_SECRET TE_JWT_SECRET TE_JWT_ISSUER TE_JWT_AUDIENCE; do
+    for name in TE_REDIS_URL TE_TOKEN_SECRET TE_JWT_SECRET TE_JWT_ISSUER TE_JWT_AUDIENCE TE_QUARANTINE; do
         export "$name=$(setting booking-svc-1 "$name")"
     done
     TE_REDIS_URL=${TE_REDIS_URL/redis:6379/127.0.0.1:$redis_port}
@@ -78,27 +81,20 @@ try_compose() {
     run_compose migrate migrate "$postgres_port" migrate --service-role ticketengine_service
     run_compose sample sample "$postgres_port" event load "$root/deploy/venues/theatre.json" --event-id theatre --open-sales
     pick_port 51051
-    export TE_LISTEN=127.0.0.1:$REPLY TE_DATABASE_URL
-    TE_DATABASE_URL=$(database_url booking-svc-1 "$postgres_port")
-    start_child booking-svc "$programs/booking-svc" serve
+    export TE_LISTEN=127.0.0.1:$REPLY
+    start_compose_replica "$postgres_port"
+    stop_child booking-svc TERM 30
+    try_profiles "$postgres_port"
+}
+
+# start_compose_replica PORT
+start_compose_replica() {
+    TE_DATABASE_URL=$(database_url booking-svc-1 "$1") start_child booking-svc "$programs/booking-svc" serve
     await_child booking-svc 30 "$programs/booking-svc" healthcheck >"$log_dir/health.log" 2>&1
     ! grep -q WARN "$log_dir/booking-svc.log" || {
         show_log booking-svc
         die "it warns of something"
     }
-}
-
-# As the image's shell would run it, where the paths of the container are.
-start_compose_redis() {
-    local home="$state/redis"
-    mkdir -p "$home"
-    cp "$root"/deploy/compose/redis.{conf,sh} "$root/deploy/redis/users.acl.template" "$home"
-    sed -i -e "s#/tmp/users.acl#$home/users.acl#; s#^dir /data#dir $home#; s# /etc/redis/# $home/#" "$home"/redis.{conf,sh}
-    printf '%s\n' "port $1" "bind 127.0.0.1" >>"$home/redis.conf"
-    ln -sfn "$(command -v "$redis_server")" "$home/redis-server"
-    start_child redis env PATH="$home:$PATH" ADMIN_PASSWORD="$(setting redis ADMIN_PASSWORD)" \
-        SERVICE_PASSWORD="$(setting redis SERVICE_PASSWORD)" sh "$home/redis.sh"
-    await_child redis 60 redis_answers "$1" "$(setting redis ADMIN_PASSWORD)"
 }
 
 # database_url SERVICE PORT
@@ -120,6 +116,7 @@ run_compose() {
 
 stop_compose() {
     stop_child booking-svc TERM 30
+    stop_profiles
     stop_stores
     remove_postgres "$state/postgres"
     rm -rf "$state/redis"
