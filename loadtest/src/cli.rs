@@ -1,5 +1,9 @@
 //! The command line. Each option is also an environment variable.
 
+mod mode;
+
+pub(crate) use mode::{Mode, Server};
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -121,37 +125,19 @@ pub(crate) struct Bench {
     /// The gateway, such as http://127.0.0.1:8080
     #[arg(long, env = "TE_DEV_GATEWAY", value_name = "URL")]
     pub(crate) gateway: Option<String>,
-    /// Systems on other stores, for the scenario `modes`: NAME, the booking-svc, Redis, PostgreSQL, with spaces between; more
-    /// with semicolons.
-    #[arg(long = "mode", env = "TE_BENCH_MODES", hide_env_values = true, value_delimiter = ';', value_parser = mode)]
+    /// Systems on other stores, for the scenario `modes`: NAME, the booking-svc, Redis, PostgreSQL, and what else on this
+    /// machine counts as a store's CPU, such as Redis=6380 or pgbouncer=6432; with spaces between, more with semicolons.
+    #[arg(long = "mode", env = "TE_BENCH_MODES", hide_env_values = true, value_delimiter = ';')]
     pub(crate) modes: Vec<Mode>,
+    /// Of the mode that is measured.
+    #[arg(skip)]
+    pub(crate) servers: Vec<(Server, u16)>,
     /// Who the customers are.
     #[command(flatten)]
     pub(crate) tokens: Tokens,
     /// Where the auditor looks, and where the ceilings are measured.
     #[command(flatten)]
     pub(crate) stores: Stores,
-}
-
-/// A system on other stores.
-#[derive(Clone, Debug)]
-pub(crate) struct Mode {
-    /// In the table.
-    pub(crate) name: String,
-    /// Its booking-svc.
-    pub(crate) target: String,
-    /// Its stores.
-    pub(crate) stores: Stores,
-}
-
-fn mode(text: &str) -> Result<Mode, String> {
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    let [name, target, redis_url, database_url] = fields[..] else {
-        return Err("a mode is: NAME TARGET REDIS_URL DATABASE_URL".into());
-    };
-    let stores =
-        Stores { redis_url: redis_url.into(), database_url: database_url.into(), key_prefix: "te".into() };
-    Ok(Mode { name: name.into(), target: target.into(), stores })
 }
 
 /// What `bench` measures.
@@ -257,7 +243,7 @@ pub(crate) struct Audit {
 /// The two stores of the system.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Stores {
-    /// Redis, such as redis://127.0.0.1:6379/
+    /// Redis, such as redis://127.0.0.1:6379/; as the service has it: also redis-sentinel://, redis-cluster:// or redlock://
     #[arg(long, env = "TE_REDIS_URL", hide_env_values = true)]
     pub(crate) redis_url: String,
     /// PostgreSQL, such as postgres://ticketengine@127.0.0.1:5432/ticketengine

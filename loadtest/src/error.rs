@@ -30,12 +30,38 @@ pub(crate) enum Error {
     /// The secret is too short or the claims can not be signed.
     #[error("no token can be signed: {0}")]
     Token(#[from] jsonwebtoken::errors::Error),
-    /// Redis does not answer, or not as expected.
+    /// The address of Redis can not be read.
     #[error("the gate (Redis): {0}")]
     Gate(#[from] redis::RedisError),
+    /// The address of Redis is none of those that the service takes.
+    #[error("the address of the gate (Redis) is wrong: {0}")]
+    GateUrl(&'static str),
+    /// A server of Redis does not answer, or not as expected.
+    #[error("the gate (Redis) at {server}: {source}")]
+    GateServer {
+        /// Which.
+        server: String,
+        /// Why.
+        source: redis::RedisError,
+    },
+    /// The Sentinels know no primary of that name.
+    #[error("the gate (Redis): no Sentinel knows a primary that is called {0}")]
+    GatePrimary(String),
+    /// Of the servers of Redlock too few answer.
+    #[error(
+        "the gate (Redis): {answer} of {all} servers answer, and only a majority knows who carries an event; {silent}"
+    )]
+    GateMinority {
+        /// How many answer.
+        answer: usize,
+        /// How many there are.
+        all: usize,
+        /// The others, each with the reason.
+        silent: String,
+    },
     /// The event has no state in Redis.
     #[error("the gate (Redis) of event {0} is cold: {1}")]
-    GateCold(String, &'static str),
+    GateCold(String, String),
     /// PostgreSQL does not answer, or not as expected.
     #[error("the vault (PostgreSQL): {}", explain(.0))]
     Vault(#[from] tokio_postgres::Error),
@@ -137,6 +163,13 @@ pub(crate) enum Error {
     /// The report can not be written.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
+}
+
+impl Error {
+    /// [`Error::GateCold`]: it may be another in a moment.
+    pub(crate) fn cold(event: &str, why: impl Into<String>) -> Self {
+        Self::GateCold(event.to_owned(), why.into())
+    }
 }
 
 // These keep what happened one level down.

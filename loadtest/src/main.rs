@@ -7,6 +7,7 @@ mod client;
 mod demo;
 mod error;
 mod ledger;
+mod nodes;
 mod process;
 mod report;
 mod sockets;

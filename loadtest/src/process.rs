@@ -54,6 +54,34 @@ impl Process {
     }
 }
 
+/// Processes that count as one: the servers of one store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Processes(Vec<Process>);
+
+impl Processes {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Their time on the CPU; nothing where one of them is gone.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        self.0.iter().map(|process| process.cpu()).sum()
+    }
+}
+
+impl FromIterator<Process> for Processes {
+    fn from_iter<I: IntoIterator<Item = Process>>(all: I) -> Self {
+        Self(all.into_iter().collect())
+    }
+}
+
+impl From<Option<Process>> for Processes {
+    fn from(process: Option<Process>) -> Self {
+        process.into_iter().collect()
+    }
+}
+
 /// From `/proc/PID/stat`, in ticks.
 #[derive(Debug, PartialEq, Eq)]
 struct Times {
@@ -130,6 +158,18 @@ mod tests {
         let after = [own, own.with_children()].map(|process| process.cpu().unwrap());
         assert!(after[1] - before[1] >= Duration::from_millis(20), "a child that has ended");
         assert!(after[1] - before[1] > after[0] - before[0]);
+    }
+
+    #[test]
+    fn several_count_as_one_while_all_are_there() {
+        let own = Process::numbered(process::id());
+        let both: Processes = [own, own].into_iter().collect();
+        let (before, twice, after) = (own.cpu().unwrap(), both.cpu().unwrap(), own.cpu().unwrap());
+        assert!(twice >= before * 2 && twice <= after * 2, "{before:?} {twice:?} {after:?}");
+        let mut child = process::Command::new("true").spawn().unwrap();
+        let with_gone: Processes = [own, Process::numbered(child.id())].into_iter().collect();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(with_gone.cpu(), None);
     }
 
     #[test]

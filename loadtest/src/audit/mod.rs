@@ -24,7 +24,7 @@ const HOLDS_POLL_EVERY: Duration = Duration::from_millis(250);
 
 /// Compares the stores with each other, and with what customers were told.
 pub(crate) async fn run(stores: &Stores, event: &str, record: Option<&Record>) -> Result<Vec<Check>, Error> {
-    let mut reader = Reader::connect(&stores.redis_url, &stores.key_prefix).await?;
+    let reader = Reader::new(stores)?;
     let mut looks = 0;
     loop {
         let vault = Vault::read(&stores.database_url, event).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn run(stores: &Stores, event: &str, record: Option<&Record>) -
 
 /// Waits until no seat is held, at most `wait`. True when none is.
 pub(crate) async fn holds_ended(stores: &Stores, event: &str, wait: Duration) -> Result<bool, Error> {
-    let mut reader = Reader::connect(&stores.redis_url, &stores.key_prefix).await?;
+    let reader = Reader::new(stores)?;
     let end = Instant::now() + wait;
     loop {
         if !holds_any(&reader.read(event).await?) {

@@ -17,7 +17,7 @@ use super::{
     rounds::{Rounds, alternate},
     stock::{Stock, Told},
 };
-use crate::{client::Refusal, error::Error, ledger::Call};
+use crate::{cli::Server, client::Refusal, error::Error, ledger::Call};
 
 /// The least multiple of pgbench's bookings.
 const RATIO_MIN: f64 = 1.5;
@@ -132,8 +132,8 @@ pub(super) fn new_crew(lab: &Lab, number: usize, each: usize, seats: &Arc<Dispen
         customers: Arc::clone(&lab.customers),
         told: Vec::new(),
     };
-    let [redis, postgres] = lab.store_processes();
-    let processes = [("the server", lab.a.process), ("Redis", redis), ("PostgreSQL", postgres)];
+    let stores = Server::ALL.map(|server| (server.name(), lab.processes_of(server)));
+    let processes = [("the server", lab.a.process.into())].into_iter().chain(stores);
     Contender::of("ours", Answer::Granted, callers.into_iter().enumerate().map(booker).collect(), processes)
 }
 

@@ -14,7 +14,11 @@ use super::{
     reserver::{Customer, Pick, Reserver, Sample, Won},
     rounds::{Rounds, Spread},
 };
-use crate::{client::Connections, error::Error, process::Process};
+use crate::{
+    client::Connections,
+    error::Error,
+    process::{Process, Processes},
+};
 
 /// Calls in flight on each connection: many enough that nobody waits for work, and far below what is shed.
 pub(crate) const IN_FLIGHT_EACH: usize = 64;
@@ -28,7 +32,7 @@ pub(crate) struct Contender<W = Reserver> {
     crew: Vec<W>,
     /// What it is measured by: only these answers count.
     wanted: Answer,
-    processes: Vec<(&'static str, Process)>,
+    processes: Vec<(&'static str, Processes)>,
     /// All answers of all slices.
     pub(crate) counts: Counts,
     /// CPU time a call in microseconds, slice by slice, of each of the processes.
@@ -41,10 +45,11 @@ impl<W: Worker> Contender<W> {
         name: &'static str,
         wanted: Answer,
         crew: Vec<W>,
-        processes: impl IntoIterator<Item = (&'static str, Option<Process>)>,
+        processes: impl IntoIterator<Item = (&'static str, Processes)>,
     ) -> Self {
-        let known = processes.into_iter().filter_map(|(name, process)| Some((name, process?)));
-        let processes: Vec<_> = known.chain([("the client", Process::numbered(process::id()))]).collect();
+        let known = processes.into_iter().filter(|(_, processes)| !processes.is_empty());
+        let client = Processes::from(Some(Process::numbered(process::id())));
+        let processes: Vec<_> = known.chain([("the client", client)]).collect();
         let cpu_us = vec![Vec::new(); processes.len()];
         Self { name, crew, wanted, processes, counts: Counts::default(), cpu_us }
     }
@@ -102,7 +107,7 @@ impl<W: Worker> Contender<W> {
 
 /// CPU time that each process uses in the counted part of a slice. On a busy machine the looks come late: what was
 /// used between them is taken for the slice's length.
-async fn watch(processes: &[(&'static str, Process)], slice: Slice) -> Vec<Option<Duration>> {
+async fn watch(processes: &[(&'static str, Processes)], slice: Slice) -> Vec<Option<Duration>> {
     let look = || processes.iter().map(|(_, process)| (Instant::now(), process.cpu())).collect::<Vec<_>>();
     sleep(slice.warm_up).await;
     let before = look();
@@ -122,7 +127,7 @@ impl Contender {
         wanted: Answer,
         number: u64,
         connections: &Connections,
-        [server, redis]: [Option<Process>; 2],
+        [server, redis]: [Processes; 2],
         customers: &Arc<[Customer]>,
         pick: &Pick,
     ) -> Self {

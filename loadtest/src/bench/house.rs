@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use redis::aio::MultiplexedConnection;
 use ticketengine::v1::{
     CreateEventRequest, Layout, OpenSalesRequest, PriceCategory, Row, SalesSettings, Seat, Section,
     event_service_client::EventServiceClient,
@@ -12,7 +11,7 @@ use tokio::time::sleep;
 use tokio_postgres::NoTls;
 use tonic::{Code, Status, transport::Channel};
 
-use crate::{cli::Stores, client::Token, error::Error};
+use crate::{client::Token, error::Error, nodes::Nodes};
 
 /// How long CreateEvent may take: it writes every seat.
 const CREATE_WAIT: Duration = Duration::from_secs(30);
@@ -25,7 +24,9 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 const ROW_SEATS: u32 = 50;
 const ROW_CM: i32 = 90;
 const SEAT_CM: i32 = 55;
-/// What Redis keeps of one epoch of an event, apart from `meta`.
+/// What Redis keeps of an event; the last two on each server of Redlock.
+const EVENT_KEYS: [&str; 4] = ["meta", "fence", "vote", "locks"];
+/// What Redis keeps of one epoch of an event.
 const EPOCH_KEYS: [&str; 7] = ["seats", "map", "reservations", "requests", "expiry", "customers", "log"];
 
 /// What kind of event.
@@ -109,12 +110,8 @@ async fn until_answered<F: Future<Output = Result<(), Status>>>(call: impl Fn() 
 }
 
 /// Takes events away from both stores: what they would cost later scenarios is no part of those.
-pub(crate) async fn demolish(
-    stores: &Stores,
-    redis: &MultiplexedConnection,
-    ids: &[String],
-) -> Result<(), Error> {
-    let (client, connection) = tokio_postgres::connect(&stores.database_url, NoTls).await?;
+pub(crate) async fn demolish(database_url: &str, nodes: &Nodes, ids: &[String]) -> Result<(), Error> {
+    let (client, connection) = tokio_postgres::connect(database_url, NoTls).await?;
     let work = async {
         for table in ["booked_seats", "bookings", "blocked_seats", "seats", "events"] {
             client.execute(&format!("DELETE FROM {table} WHERE event_id = ANY ($1)"), &[&ids]).await?;
@@ -127,17 +124,15 @@ pub(crate) async fn demolish(
     let (done, connection) = tokio::join!(work, connection);
     done?;
     connection?;
-    let mut redis = redis.clone();
     for id in ids {
-        let event = format!("{}:{{{id}}}", stores.key_prefix);
-        let epoch: Option<u64> =
-            redis::cmd("HGET").arg(format!("{event}:meta")).arg("epoch").query_async(&mut redis).await?;
-        let mut unlink = redis::cmd("UNLINK");
-        unlink.arg(format!("{event}:meta"));
-        for key in EPOCH_KEYS {
-            unlink.arg(format!("{event}:{}:{key}", epoch.unwrap_or_default()));
+        for node in nodes.keepers(id).await? {
+            let epoch = redis::cmd("HGET").arg(nodes.key(id, "meta")).arg("epoch").to_owned();
+            let epoch: Option<u64> = node.ask(&epoch).await?;
+            let mut unlink = redis::cmd("UNLINK");
+            unlink.arg(EVENT_KEYS.map(|key| nodes.key(id, key)).to_vec());
+            unlink.arg(EPOCH_KEYS.map(|key| nodes.key_of_epoch(id, epoch.unwrap_or_default(), key)).to_vec());
+            node.ask::<()>(&unlink).await?;
         }
-        unlink.query_async::<()>(&mut redis).await?;
     }
     Ok(())
 }

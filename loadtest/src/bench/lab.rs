@@ -5,10 +5,10 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use redis::aio::MultiplexedConnection;
+use redis::{ConnectionAddr, ConnectionInfo};
 use tokio_postgres::{Config, NoTls};
 
 use super::{
@@ -19,19 +19,18 @@ use super::{
 };
 use crate::{
     audit,
-    cli::{Bench, Stores},
+    cli::{Bench, Server, Stores},
     client::{Connections, Minter, Token},
     error::Error,
     ledger::Record,
-    process::Process,
+    nodes::Nodes,
+    process::{Process, Processes},
 };
 
 /// Connections to each server: one of HTTP/2 has a lock of its own, and eight keep two cores busy.
 pub(crate) const CONNECTIONS: u16 = 8;
 /// Customers whose calls are made in turn by chance.
 const CUSTOMERS: usize = 5_000;
-/// How long Redis may take to answer what the bench itself asks.
-const REDIS_WAIT: Duration = Duration::from_secs(10);
 
 /// One booking-svc.
 pub(crate) struct Target {
@@ -61,8 +60,8 @@ pub(crate) struct Lab {
     pub(crate) admin: Token,
     /// Who buys.
     pub(crate) customers: Arc<[Customer]>,
-    /// A connection of the bench itself to Redis.
-    pub(crate) redis: MultiplexedConnection,
+    /// The bench's own way to Redis.
+    pub(crate) nodes: Nodes,
     /// For those who look.
     pub(crate) progress: Arc<Progress>,
     /// Begins the names of this run's events and customers.
@@ -85,15 +84,15 @@ impl Lab {
             Some(url) => Some(Target::connect(url).await?),
             None => None,
         };
-        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(REDIS_WAIT));
-        let redis = redis::Client::open(options.stores.redis_url.as_str())?;
+        let nodes = Nodes::new(&options.stores)?;
+        nodes.any().await?;
         Ok(Self {
             options: options.clone(),
             a: Target::connect(&options.target).await?,
             b,
             admin: minter.mint_admin(&format!("{run}-admin"))?,
             customers: customers.into(),
-            redis: redis.get_multiplexed_async_connection_with_config(&config).await?,
+            nodes,
             progress,
             run,
             events: AtomicU64::new(0),
@@ -128,7 +127,7 @@ impl Lab {
 
     /// Takes events away that nobody needs any more.
     pub(crate) async fn forget(&self, events: &[String]) -> Result<(), Error> {
-        house::demolish(self.stores(), &self.redis, events).await
+        house::demolish(&self.stores().database_url, &self.nodes, events).await
     }
 
     /// The stores of the system.
@@ -141,7 +140,7 @@ impl Lab {
     /// # Errors
     /// One of them does not answer.
     pub(crate) async fn store_versions(&self) -> Result<[String; 2], Error> {
-        let info: String = redis::cmd("INFO").arg("server").query_async(&mut self.redis.clone()).await?;
+        let info: String = self.nodes.any().await?.ask(redis::cmd("INFO").arg("server")).await?;
         let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
         let (client, connection) = tokio_postgres::connect(&self.stores().database_url, NoTls).await?;
         let ask = async {
@@ -154,34 +153,63 @@ impl Lab {
         Ok([version.unwrap_or("unknown").trim().to_owned(), postgres?])
     }
 
-    /// The processes of the two stores, where they run on this machine.
-    pub(crate) fn store_processes(&self) -> [Option<Process>; 2] {
-        let redis = port_of(&self.stores().redis_url);
-        let postgres = self.stores().database_url.parse::<Config>().ok();
-        let postgres = postgres.and_then(|config| config.get_ports().first().copied());
-        let [redis, postgres] = [redis, postgres].map(|port| port.and_then(Process::listening_on));
-        // A backend each connection.
-        [redis, postgres.map(Process::with_children)]
+    /// The processes of a store, where they run on this machine: of all its servers.
+    pub(crate) fn processes_of(&self, server: Server) -> Processes {
+        let others = self.options.servers.iter().filter(|(other, _)| *other == server).map(|(_, port)| *port);
+        let processes = self.ports_of(server).into_iter().chain(others).filter_map(Process::listening_on);
+        match server {
+            // A backend each connection.
+            Server::Postgres => processes.map(Process::with_children).collect(),
+            Server::Redis | Server::Pgbouncer => processes.collect(),
+        }
     }
+
+    /// The ports of the servers that the address of a store names.
+    fn ports_of(&self, server: Server) -> Vec<u16> {
+        match server {
+            Server::Redis => self.nodes.named().iter().filter_map(port_here).collect(),
+            Server::Postgres => {
+                let config = self.stores().database_url.parse::<Config>().ok();
+                config.and_then(|config| config.get_ports().first().copied()).into_iter().collect()
+            }
+            Server::Pgbouncer => Vec::new(),
+        }
+    }
+}
+
+/// The port of a Redis on this machine.
+fn port_here(info: &ConnectionInfo) -> Option<u16> {
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) => is_here(host).then_some(*port),
+        _ => None,
+    }
+}
+
+fn is_here(host: &str) -> bool {
+    matches!(host, "127.0.0.1" | "localhost" | "::1" | "[::1]")
 }
 
 /// The port of an address on this machine.
 fn port_of(url: &str) -> Option<u16> {
     let place = url.split_once("://")?.1.split('/').next()?;
-    let place = place.rsplit('@').next()?;
     let (host, port) = place.rsplit_once(':')?;
-    matches!(host, "127.0.0.1" | "localhost" | "[::1]").then(|| port.parse().ok())?
+    is_here(host).then(|| port.parse().ok())?
 }
 
 #[cfg(test)]
 mod tests {
+    use redis::IntoConnectionInfo;
+
     use super::*;
 
     #[test]
     fn only_ports_of_this_machine_are_looked_for() {
         assert_eq!(port_of("http://127.0.0.1:50051"), Some(50_051));
-        assert_eq!(port_of("redis://:a@b@127.0.0.1:6379/0"), Some(6_379));
         assert_eq!(port_of("http://example.org:80/"), None);
         assert_eq!(port_of("127.0.0.1:80"), None);
+        let of_redis = |url: &str| port_here(&url.into_connection_info().unwrap());
+        assert_eq!(of_redis("redis://:a%40b@127.0.0.1:6379/0"), Some(6_379));
+        assert_eq!(of_redis("redis://[::1]:6380/"), Some(6_380));
+        assert_eq!(of_redis("redis://example.org:6379/"), None);
     }
 }

@@ -15,7 +15,7 @@ use super::{
     stock::{Stock, Told},
 };
 use crate::{
-    cli::{Bench, Mode},
+    cli::{Bench, Mode, Server},
     error::Error,
 };
 
@@ -81,7 +81,8 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
 
 /// The same options, for a system on other stores.
 fn on(options: &Bench, mode: &Mode) -> Bench {
-    Bench { target: mode.target.clone(), target_b: None, stores: mode.stores.clone(), ..options.clone() }
+    let (stores, servers) = (mode.stores.clone(), mode.servers.clone());
+    Bench { target: mode.target.clone(), target_b: None, stores, servers, ..options.clone() }
 }
 
 /// Of each mode against the first, then the rates and the CPU of all.
@@ -115,9 +116,8 @@ impl<'a> Side<'a> {
         let house = House { seats: lab.pick(SEATS, SEATS_QUICK), limit: LIMIT, hold_ttl: LONG_HOLD };
         let mut stock = Stock::new(lab, house, EVENTS);
         let seats = stock.refill(1).await?;
-        let [redis, _] = lab.store_processes();
         let (to, pick) = (&lab.a, Pick::Fresh(seats.clone()));
-        let processes = [to.process, redis];
+        let processes = [to.process.into(), lab.processes_of(Server::Redis)];
         let winners =
             Contender::new("wins", Answer::Granted, 1, &to.connections, processes, &lab.customers, &pick);
         Ok(Self { name, lab, stock, winners, bookers: book::new_crew(lab, 1, IN_FLIGHT_EACH, &seats) })

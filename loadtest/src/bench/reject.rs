@@ -15,7 +15,7 @@ use super::{
     reserver::{Pick, Won},
     rounds::alternate,
 };
-use crate::{error::Error, ledger::Record};
+use crate::{cli::Server, error::Error, ledger::Record, process::Process};
 
 /// The least share of the bare server's rate.
 const RATIO_MIN: f64 = 0.75;
@@ -33,9 +33,10 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
     let bare = BareProcess::start(&refusal).await?;
 
     let pick = Pick::Hot { event: Arc::from(event.as_str()), seats: HOT_SEATS };
-    let [redis, _] = lab.store_processes();
-    let new = |name, number, connections, server| {
-        Contender::new(name, Answer::Refused, number, connections, [server, redis], &lab.customers, &pick)
+    let redis = lab.processes_of(Server::Redis);
+    let new = |name, number, connections, server: Option<Process>| {
+        let processes = [server.into(), redis.clone()];
+        Contender::new(name, Answer::Refused, number, connections, processes, &lab.customers, &pick)
     };
     let to_bare = bare.connect(CONNECTIONS).await?;
     let mut contenders = vec![new("bare", 1, &to_bare, bare.process())];

@@ -17,7 +17,7 @@ use super::{
     rounds::{Rounds, alternate},
     stock::{Stock, Told},
 };
-use crate::error::Error;
+use crate::{cli::Server, error::Error};
 
 /// The least share of the bare server's rate.
 const RATIO_MIN: f64 = 0.40;
@@ -42,9 +42,9 @@ pub(crate) async fn run(lab: &Lab) -> Result<Outcome, Error> {
     stock.refill(1).await?;
     let sample = lab.create(House { seats: 100, ..house }, 1).await?.remove(0);
     // Before its first grant: redis-benchmark works on copies of a fresh event.
-    let mut script = RedisBenchmark::prepare(lab.stores(), &lab.redis, &sample).await?;
+    let script = RedisBenchmark::prepare(&lab.nodes, &sample).await?;
     let granted = reserve(lab, &sample, 0).await.map_err(refused("Reserve"))?;
-    let (rounds, mut contenders) = duel(lab, &mut stock, &granted, &mut script).await?;
+    let (rounds, mut contenders) = duel(lab, &mut stock, &granted, &script).await?;
 
     let ratio = rounds.ratio(1, 0);
     let mut figures = vec![
@@ -79,22 +79,30 @@ async fn duel(
     lab: &Lab,
     stock: &mut Stock<'_>,
     granted: &ReserveResponse,
-    script: &mut RedisBenchmark,
+    script: &RedisBenchmark,
 ) -> Result<(Rounds, Vec<Contender>), Error> {
     let bare = BareProcess::start(&Ok(granted.clone())).await?;
     let to_bare = bare.connect(CONNECTIONS).await?;
-    let [redis, _] = lab.store_processes();
+    let redis = lab.processes_of(Server::Redis);
     // The bare server does not look at the seat.
     let event = granted.reservation.as_ref().map(|reservation| Arc::from(reservation.event_id.as_str()));
     let any = Pick::Hot { event: event.unwrap_or_default(), seats: SEATS };
     let mut contenders = vec![
-        Contender::new("bare", Answer::Granted, 1, &to_bare, [bare.process(), redis], &lab.customers, &any),
+        Contender::new(
+            "bare",
+            Answer::Granted,
+            1,
+            &to_bare,
+            [bare.process().into(), redis.clone()],
+            &lab.customers,
+            &any,
+        ),
         Contender::new(
             "wins",
             Answer::Granted,
             2,
             &lab.a.connections,
-            [lab.a.process, redis],
+            [lab.a.process.into(), redis],
             &lab.customers,
             &any,
         ),

@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
 use tokio::time::sleep;
 
-use crate::error::Error;
+use crate::{
+    cli::Stores,
+    error::Error,
+    nodes::{self, Node, Nodes},
+};
 
-/// How long Redis may take to hand out an event: a hundred thousand seats are some megabytes.
-const REDIS_WAIT: Duration = Duration::from_secs(20);
 /// The newest entries of the change log that are read.
 const LOG_ENTRIES_MAX: usize = 100_000;
 /// How often a cold gate is looked at before the audit gives up: its rebuild takes seconds.
@@ -96,52 +97,49 @@ pub(crate) struct Change {
     pub(crate) seats: Vec<u32>,
 }
 
-/// A connection to the gate, for the auditor.
-pub(crate) struct Reader {
-    connection: MultiplexedConnection,
-    prefix: String,
-}
+/// The auditor's way to the gate.
+pub(crate) struct Reader(Nodes);
 
 impl Reader {
-    /// Connects.
-    pub(crate) async fn connect(url: &str, prefix: &str) -> Result<Self, Error> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(REDIS_WAIT))
-            .set_response_timeout(Some(REDIS_WAIT));
-        let connection = Client::open(url)?.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(Self { connection, prefix: prefix.to_owned() })
+    /// Of the servers that the stores' address names.
+    pub(crate) fn new(stores: &Stores) -> Result<Self, Error> {
+        Ok(Self(Nodes::new(stores)?))
     }
 
-    /// Reads everything about one event, as of one moment.
-    pub(crate) async fn read(&mut self, event: &str) -> Result<Gate, Error> {
-        let meta = format!("{}:{{{event}}}:meta", self.prefix);
+    /// Reads everything about one event, as of one moment, from the server that has it now.
+    pub(crate) async fn read(&self, event: &str) -> Result<Gate, Error> {
         let mut reads = 0;
         loop {
-            let why = match self.epoch(&meta).await? {
-                None => "nothing is known of the event; or TE_KEY_PREFIX is another",
-                Some(epoch) => {
-                    let raw = self.transaction(event, &meta, epoch).await?;
-                    match raw.cold(epoch) {
-                        None => return Ok(raw.into_gate(epoch)),
-                        Some(why) => why,
-                    }
-                }
-            };
+            let read = self.look(event).await;
             reads += 1;
-            if reads == READS_MAX {
-                return Err(Error::GateCold(event.to_owned(), why));
+            if !matches!(read, Err(Error::GateCold(..))) || reads == READS_MAX {
+                return read;
             }
             sleep(READ_AGAIN_AFTER).await;
         }
     }
 
-    async fn epoch(&mut self, meta: &str) -> Result<Option<u64>, Error> {
-        Ok(redis::cmd("HGET").arg(meta).arg("epoch").query_async(&mut self.connection).await?)
+    async fn look(&self, event: &str) -> Result<Gate, Error> {
+        let node = self.0.of(event).await?;
+        let meta = self.0.key(event, "meta");
+        let epoch: Option<u64> = node.ask(redis::cmd("HGET").arg(&meta).arg("epoch")).await?;
+        let epoch = epoch.ok_or_else(|| Error::cold(event, nodes::UNKNOWN))?;
+        let raw = self.transaction(&node, event, &meta, epoch).await?;
+        match raw.cold(epoch) {
+            None => Ok(raw.into_gate(epoch)),
+            Some(why) => Err(Error::cold(event, why)),
+        }
     }
 
     // MULTI/EXEC: no script runs between the reads. The epoch is read again, as it names the keys.
-    async fn transaction(&mut self, event: &str, meta: &str, epoch: u64) -> Result<parse::Raw, Error> {
-        let key = |name: &str| format!("{}:{{{event}}}:{epoch}:{name}", self.prefix);
+    async fn transaction(
+        &self,
+        node: &Node,
+        event: &str,
+        meta: &str,
+        epoch: u64,
+    ) -> Result<parse::Raw, Error> {
+        let key = |name| self.0.key_of_epoch(event, epoch, name);
         let mut pipe = redis::pipe();
         pipe.atomic();
         pipe.cmd("TIME");
@@ -153,8 +151,10 @@ impl Reader {
         pipe.cmd("ZRANGE").arg(key("expiry")).arg(0).arg(-1).arg("WITHSCORES");
         pipe.cmd("HGETALL").arg(key("customers"));
         pipe.cmd("XREVRANGE").arg(key("log")).arg("+").arg("-").arg("COUNT").arg(LOG_ENTRIES_MAX);
-        let (time, redis, meta, seats, map, reservations, due, customers, log) =
-            pipe.query_async(&mut self.connection).await?;
+        let (time, redis, meta, seats, map, reservations, due, customers, log) = node.ask_all(&pipe).await?;
         Ok(parse::Raw { time, redis, meta, seats, map, reservations, due, customers, log })
     }
 }
+
+#[cfg(test)]
+mod tests;

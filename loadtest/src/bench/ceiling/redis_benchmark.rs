@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use redis::{ConnectionAddr, IntoConnectionInfo, aio::MultiplexedConnection};
+use redis::ConnectionAddr;
 
 use super::output;
-use crate::{cli::Stores, error::Error};
+use crate::{
+    error::Error,
+    nodes::{Node, Nodes},
+};
 
 const NAME: &str = "redis-benchmark";
 /// redis-benchmark writes numbers with leading zeros, and a seat has none. This line is all that is added to the script.
@@ -34,7 +37,7 @@ const RUN_WAIT: Duration = Duration::from_secs(60);
 
 /// See the file.
 pub(crate) struct RedisBenchmark {
-    redis: MultiplexedConnection,
+    node: Node,
     place: Vec<String>,
     sha: String,
     /// `meta` first, then those of the epoch: of the event, and of its copy.
@@ -46,13 +49,9 @@ pub(crate) struct RedisBenchmark {
 
 impl RedisBenchmark {
     /// Loads the script and learns what it needs of a fresh event.
-    pub(crate) async fn prepare(
-        stores: &Stores,
-        redis: &MultiplexedConnection,
-        event: &str,
-    ) -> Result<Self, Error> {
-        let mut redis = redis.clone();
-        let info = stores.redis_url.as_str().into_connection_info()?;
+    pub(crate) async fn prepare(nodes: &Nodes, event: &str) -> Result<Self, Error> {
+        let node = nodes.of(event).await?;
+        let info = node.info();
         let ConnectionAddr::Tcp(host, port) = info.addr() else {
             return Err(tool("Redis is not at a TCP address"));
         };
@@ -65,21 +64,21 @@ impl RedisBenchmark {
         if let Some(password) = info.redis_settings().password() {
             place.extend(["-a".into(), password.to_owned()]);
         }
-        let meta = format!("{}:{{{event}}}:meta", stores.key_prefix);
-        let (epoch, incarnation): (String, String) =
-            redis::cmd("HMGET").arg(&meta).arg("epoch").arg("incarnation").query_async(&mut redis).await?;
+        let meta = nodes.key(event, "meta");
+        let (epoch, incarnation): (u64, String) =
+            node.ask(redis::cmd("HMGET").arg(&meta).arg("epoch").arg("incarnation")).await?;
         let script = format!("{PLAIN_NUMBER}{GRANT}");
-        let sha = redis::cmd("SCRIPT").arg("LOAD").arg(script).query_async(&mut redis).await?;
-        let of_epoch = |name: &str| format!("{}:{{{event}}}:{epoch}:{name}", stores.key_prefix);
+        let sha = node.ask(redis::cmd("SCRIPT").arg("LOAD").arg(script)).await?;
+        let of_epoch = |name| nodes.key_of_epoch(event, epoch, name);
         let originals: Vec<_> = [meta].into_iter().chain(KEYS.map(of_epoch)).collect();
         let copies = originals.iter().map(|key| format!("ceiling:{key}")).collect();
-        Ok(Self { redis, place, sha, originals, copies, epoch, incarnation })
+        Ok(Self { node, place, sha, originals, copies, epoch: epoch.to_string(), incarnation })
     }
 
     /// Grants so many seats of a fresh copy: grants a second.
-    pub(crate) async fn run(&mut self, calls: u64) -> Result<f64, Error> {
+    pub(crate) async fn run(&self, calls: u64) -> Result<f64, Error> {
         let granted = self.run_on_copy(calls).await;
-        redis::cmd("UNLINK").arg(&self.copies).query_async::<()>(&mut self.redis).await?;
+        self.node.ask::<()>(redis::cmd("UNLINK").arg(&self.copies)).await?;
         let (rate, granted) = granted?;
         let share = granted as f64 / calls as f64;
         if share < GRANTED_MIN {
@@ -88,9 +87,9 @@ impl RedisBenchmark {
         Ok(rate * share)
     }
 
-    async fn run_on_copy(&mut self, calls: u64) -> Result<(f64, u64), Error> {
+    async fn run_on_copy(&self, calls: u64) -> Result<(f64, u64), Error> {
         for (key, copy) in self.originals.iter().zip(&self.copies) {
-            redis::cmd("COPY").arg(key).arg(copy).query_async::<()>(&mut self.redis).await?;
+            self.node.ask::<()>(redis::cmd("COPY").arg(key).arg(copy)).await?;
         }
         let before = self.version().await?;
         let numbers = ["-n".to_owned(), calls.to_string(), "-c".into(), CONNECTIONS.into()];
@@ -108,8 +107,8 @@ impl RedisBenchmark {
     }
 
     /// Each grant raises it by one.
-    async fn version(&mut self) -> Result<u64, Error> {
-        Ok(redis::cmd("HGET").arg(&self.copies[1]).arg("v").query_async(&mut self.redis).await?)
+    async fn version(&self) -> Result<u64, Error> {
+        self.node.ask(redis::cmd("HGET").arg(&self.copies[1]).arg("v")).await
     }
 }
 

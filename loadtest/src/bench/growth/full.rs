@@ -16,6 +16,7 @@ use crate::{
         reserver::{Pick, Won},
         rounds::{Rounds, Spread, alternate},
     },
+    cli::Server,
     client::Connections,
     error::Error,
     ledger::Record,
@@ -96,7 +97,7 @@ pub(super) async fn rejects(
     to_bare: &Connections,
     houses: &[Full],
 ) -> Result<Rejects, Error> {
-    let [redis, _] = lab.store_processes();
+    let redis = lab.processes_of(Server::Redis);
     let pick = |house: &Full, seats| Pick::Hot { event: Arc::from(house.event.as_str()), seats };
     let hot = houses.iter().map(|house| pick(house, HOT_SEATS));
     let any = houses.iter().skip(1).map(|house| pick(house, house.seats));
@@ -107,12 +108,12 @@ pub(super) async fn rejects(
         Answer::Refused,
         1,
         to_bare,
-        [bare.process(), redis],
+        [bare.process().into(), redis.clone()],
         &lab.customers,
         first,
     )];
     for (number, pick) in (2..).zip(&wanted) {
-        let processes = [lab.a.process, redis];
+        let processes = [lab.a.process.into(), redis.clone()];
         contenders.push(Contender::new(
             "ours",
             Answer::Refused,

@@ -56,11 +56,11 @@ async fn snapshot(lab: &Lab, event: &str) -> Result<f64, Error> {
 
 /// As after a restart of Redis: all keys are there, and nobody knows whether the last holds are.
 async fn rebuild(lab: &Lab, event: &str) -> Result<f64, Error> {
-    let mut redis = lab.redis.clone();
-    let meta = format!("{}:{{{event}}}:meta", lab.stores().key_prefix);
-    let epoch = || redis::cmd("HGET").arg(&meta).arg("epoch").to_owned();
-    let before: u64 = epoch().query_async(&mut redis).await?;
-    redis::cmd("HSET").arg(&meta).arg("incarnation").arg("another").query_async::<()>(&mut redis).await?;
+    let node = lab.nodes.of(event).await?;
+    let meta = lab.nodes.key(event, "meta");
+    let epoch = redis::cmd("HGET").arg(&meta).arg("epoch").to_owned();
+    let before: u64 = node.ask(&epoch).await?;
+    node.ask::<()>(redis::cmd("HSET").arg(&meta).arg("incarnation").arg("another")).await?;
     let begin = Instant::now();
     loop {
         match reserve_at_gate(lab, event, 0).await {
@@ -71,6 +71,6 @@ async fn rebuild(lab: &Lab, event: &str) -> Result<f64, Error> {
     }
     let took_ms = ms_since(begin);
     // Who answers before must have asked another gate.
-    let after: u64 = epoch().query_async(&mut redis).await?;
+    let after: u64 = node.ask(&epoch).await?;
     if after > before { Ok(took_ms) } else { Err(Error::Incomplete("the rebuild", "a new epoch")) }
 }
