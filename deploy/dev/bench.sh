@@ -9,6 +9,7 @@ cmd_bench() {
     flock -n 9 || die "another ./dev bench is running here"
     find_tools
     have redis-benchmark || apt_install redis-tools
+    ! wants_modes "$@" || find_pgbouncer
     build
     replicas=(booking-svc-a booking-svc-b)
     own_place bench

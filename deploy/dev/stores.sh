@@ -3,7 +3,8 @@
 # one for the service.
 : "${root:?}"
 
-# start_redis NAME DIR PORT PASSWORD SERVICE_PASSWORD [USERS]: with the users of that template in deploy/redis.
+# start_redis NAME DIR PORT PASSWORD SERVICE_PASSWORD [USERS [LINE...]]: with the users of that template in deploy/redis, and
+# more lines of its settings.
 start_redis() {
     local name=$1
     shift
@@ -23,6 +24,7 @@ save ""
 maxmemory-policy noeviction
 CONF
         redis_user te "$4" "${5:-users}" >>"$1/redis.conf"
+        (($# < 6)) || printf '%s\n' "${@:6}" >>"$1/redis.conf"
     )
     start_child "$name" "$redis_server" "$1/redis.conf"
     await_child "$name" 60 redis_answers "$2" "$3"
