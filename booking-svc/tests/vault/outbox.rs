@@ -6,7 +6,11 @@ use booking_svc::{
     domain::{Booking, Epoch, ReservationState},
     vault::{self, Error, Outbox, Turn, Vault},
 };
-use testkit::{STORE_LIMIT, database::OWNER, wait_until};
+use testkit::{
+    STORE_LIMIT,
+    database::{OWNER, SERVICE},
+    wait_until,
+};
 
 use crate::support::{Db, book, reservation, void, with_db};
 
@@ -109,17 +113,31 @@ fn a_switch_that_would_make_bookings_wait_gives_up() {
     });
 }
 
+/// What a session decides, by hand: a booking of seat 1.
+fn by_hand(version: u64) -> String {
+    format!(
+        "SELECT vault_decide('{{e.0.{version}}}', '{{e}}', '{{ann}}', '{{r}}', '{{0}}', '{{\"{{1}}\"}}', '{{pay}}', '{{NULL}}', false)"
+    )
+}
+
+#[test]
+fn what_depends_on_another_change_has_the_higher_id_whichever_session_made_it() {
+    with_db(async |db| {
+        let (_, mut outbox) = db.announcing().await;
+        let (one, other) = (db.raw_as(SERVICE).await, db.raw_as(SERVICE).await);
+        one.batch_execute(&by_hand(1)).await.unwrap();
+        other.batch_execute("SELECT vault_cancel('e.0.1', 'e', 0)").await.unwrap();
+        one.batch_execute(&by_hand(2)).await.unwrap();
+        assert_eq!(deliver(&mut outbox).await, ["1 confirmed", "1 cancelled", "2 confirmed"]);
+    });
+}
+
 #[test]
 fn a_row_that_commits_late_is_not_skipped() {
     with_db(async |db| {
         let (vault, mut outbox) = db.announcing().await;
         let late = db.raw_as(OWNER).await;
-        late.batch_execute(
-            "BEGIN;
-             SELECT vault_decide('{e.0.1}', '{e}', '{ann}', '{r}', '{0}', '{\"{1}\"}', '{pay}', '{NULL}', false)",
-        )
-        .await
-        .unwrap();
+        late.batch_execute(&format!("BEGIN; {}", by_hand(1))).await.unwrap();
         vault.decide(book(2, &[2])).await.unwrap();
         assert_eq!(deliver(&mut outbox).await, ["2 confirmed"]);
         late.batch_execute("COMMIT").await.unwrap();
