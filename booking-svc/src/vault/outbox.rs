@@ -1,6 +1,6 @@
 //! The outbox: bookings that others still have to hear of, and who may tell them.
 //!
-//! Invariant: a row goes only after its message was delivered, and of two changes of an event that depend on each other
+//! Invariant: a row goes only after its message was delivered, or its booking was deleted, and of two changes of an event that depend on each other
 //! the earlier is delivered first. What dies between the two delivers again.
 
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub enum Turn {
     Elsewhere,
     /// So many were taken, and so many of them delivered and deleted.
     Done {
-        /// Rows that were read.
+        /// Rows that were read, but for those whose booking is gone.
         taken: usize,
         /// Of them, those that are delivered.
         delivered: usize,
@@ -130,16 +130,38 @@ async fn relay(
         in_time(STATEMENT_WAIT, transaction.commit()).await?;
         return Ok(Turn::Elsewhere);
     };
+    let (gone, taken) = without_the_gone(taken)?;
     let ids = taken.iter().map(|row| rows::get(row, "outbox_id")).collect::<Result<Vec<i64>, _>>()?;
     let changes = taken.iter().map(as_it_was).collect::<Result<Vec<_>, _>>()?;
     let delivered = deliver(changes).await;
     let done: Vec<i64> = ids.iter().zip(delivered).filter_map(|(id, done)| done.then_some(*id)).collect();
+    let over = [&done[..], &gone].concat();
     in_time(STATEMENT_WAIT, async {
-        transaction.query(&sql::OUTBOX_DELETE, &[&done]).await?;
+        transaction.query(&sql::OUTBOX_DELETE, &[&over]).await?;
         transaction.commit().await
     })
     .await?;
     Ok(Turn::Done { taken: ids.len(), delivered: done.len() })
+}
+
+/// Rows whose booking is gone, by id, and the others. Only the owner of the tables can have deleted it, with its event: there is
+/// nothing left to tell, and what waits behind must not wait for ever.
+fn without_the_gone(taken: Vec<Row>) -> Result<(Vec<i64>, Vec<Row>), Error> {
+    let (mut gone, mut there) = (Vec::new(), Vec::with_capacity(taken.len()));
+    for row in taken {
+        if rows::get::<Option<&str>>(&row, "reservation_id")?.is_some() {
+            there.push(row);
+            continue;
+        }
+        let (booking, change): (&str, &str) = (rows::get(&row, "gone_id")?, rows::get(&row, "change")?);
+        tracing::warn!(
+            booking,
+            change,
+            "a booking was deleted before its change was told: nobody hears of it"
+        );
+        gone.push(rows::get(&row, "outbox_id")?);
+    }
+    Ok((gone, there))
 }
 
 /// The booking at the time of the change: a confirmed one may have been cancelled since.

@@ -266,11 +266,11 @@ statement!(
             set_config('idle_in_transaction_session_timeout', $1, true)"
 );
 
-// What is there, lowest first; never what is "beyond the last": see V3.
+// What is there, lowest first; never what is "beyond the last": see V3. Where the booking is gone, its columns are NULL.
 statement!(
     OUTBOX_FIRST(INT8),
     concat!(
-        "SELECT outbox_id, change, ",
+        "SELECT outbox_id, change, id AS gone_id, ",
         booking_columns!(),
         "  FROM (SELECT outbox_id, change, reservation_id AS id FROM outbox ORDER BY outbox_id LIMIT $1) AS first
            LEFT JOIN LATERAL (SELECT * FROM bookings WHERE reservation_id = id OFFSET 0) AS b ON true

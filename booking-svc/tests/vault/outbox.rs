@@ -146,6 +146,21 @@ fn a_row_that_commits_late_is_not_skipped() {
 }
 
 #[test]
+fn a_booking_that_was_deleted_before_it_was_told_stops_nobody() {
+    with_db(async |db| {
+        let (vault, mut outbox) = db.announcing().await;
+        for version in 1..=3 {
+            vault.decide(book(version, &[version as u32])).await.unwrap();
+        }
+        // As the owner takes a past event out.
+        let purge = "DELETE FROM bookings WHERE reservation_id IN ('e.0.1', 'e.0.2')";
+        db.raw_as(OWNER).await.batch_execute(purge).await.unwrap();
+        assert_eq!(deliver(&mut outbox).await, ["3 confirmed"]);
+        assert_eq!(db.count("outbox").await, 0, "what can not be told does not come again");
+    });
+}
+
+#[test]
 fn what_is_not_delivered_stays_and_one_relay_has_the_turn() {
     with_db(async |db| {
         let (vault, mut outbox) = db.announcing().await;
