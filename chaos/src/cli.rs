@@ -10,6 +10,8 @@ use crate::{
     system::{Build, Mode},
 };
 
+const WITHOUT_KAFKA: &str = "--mode kafka needs a build with the feature kafka: run ./dev chaos --mode kafka";
+
 /// Breaks TicketEngine on purpose, and checks that no promise breaks with it.
 #[derive(Parser)]
 #[command(name = "chaos", version)]
@@ -38,6 +40,14 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t)]
         mode: Mode,
     },
+}
+
+impl Command {
+    /// Why this build can not do it.
+    pub(crate) fn not_built(&self) -> Option<&'static str> {
+        let needs_kafka = matches!(self, Self::Run(run) if run.mode == Mode::Kafka);
+        (needs_kafka && !cfg!(feature = "kafka")).then_some(WITHOUT_KAFKA)
+    }
 }
 
 /// Where the programs are, and where results go.

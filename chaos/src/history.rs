@@ -2,9 +2,13 @@
 //!
 //! Times are microseconds since the run began, by one monotonic clock.
 
+mod siege;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use siege::{Act, Heard, Siege, What};
 
 /// A round of an event's sale.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -20,6 +24,9 @@ pub(crate) struct History {
     pub(crate) rest: Rest,
     /// What was done to the vault past the service.
     pub(crate) siege: Siege,
+    /// What Kafka has of the event at rest, in order; none where it is not told.
+    #[serde(default)]
+    pub(crate) told: Option<Vec<Told>>,
 }
 
 /// The event and what was set for it.
@@ -32,6 +39,9 @@ pub(crate) struct Rules {
     pub(crate) seats_per_customer: u32,
     /// How long a begun Confirm may stay undecided.
     pub(crate) confirm_window_ms: u64,
+    /// Several servers vote for a hold, each by its own clock, and the gate moves between them.
+    #[serde(default)]
+    pub(crate) votes: bool,
 }
 
 /// How the gate's clock stands to the run's: `gate_us - run_us` was within these.
@@ -251,53 +261,20 @@ pub(crate) struct Decision {
     pub(crate) cancelled: bool,
 }
 
-/// The vault without a gate before it: many decide at once about few seats, as a gate that has gone mad would have it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Siege {
-    pub(crate) acts: Vec<Act>,
-    /// Active rows of booked_seats at rest.
-    pub(crate) booked_seats: Vec<(u32, String)>,
-    /// Rows of bookings at rest.
-    pub(crate) decisions: Vec<Decision>,
-}
-
-/// One statement to the vault.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Act {
-    pub(crate) session: u32,
-    pub(crate) what: What,
-    pub(crate) began_us: u64,
-    pub(crate) ended_us: u64,
-    pub(crate) heard: Heard,
-}
-
-/// What was said to the vault.
+/// A record in Kafka, as a consumer gets it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum What {
-    /// `vault_decide`: booked if `book`, else void.
-    Decide { reservation: String, epoch: u64, seats: Vec<u32>, book: bool },
-    /// `vault_raise_epoch`.
-    Raise,
-    /// An INSERT of an active booked seat past all functions, as a careless person at a psql prompt would do it, for a seat that
-    /// is booked already. Rolled back where the vault takes it.
-    Insert { seat: u32 },
+pub(crate) struct Told {
+    /// `ce_id`: whoever tells a thing once more gives it the same one.
+    pub(crate) id: String,
+    pub(crate) partition: i32,
+    /// By `ce_type`: a cancel, or a booking.
+    pub(crate) is_cancel: bool,
+    pub(crate) booking: Booking,
 }
 
-/// What the vault said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Heard {
-    Booked,
-    Void,
-    /// The epoch is another.
-    Stale,
-    /// A seat is locked; nothing was written.
-    Busy,
-    /// The epoch after a raise.
-    Epoch(u64),
-    /// The INSERT was taken: no guard stands behind the functions.
-    Taken,
-    /// Refused by the server, with the SQLSTATE: 23505 is what an `Insert` should hear.
-    Error(String),
-    /// The connection broke, or the server was stopping: it may have happened.
-    Unknown,
+impl Told {
+    /// The `ce_id` of what happened to a booking.
+    pub(crate) fn id_of(booking: &str, is_cancel: bool) -> String {
+        format!("{booking}/{}", if is_cancel { "cancelled" } else { "confirmed" })
+    }
 }

@@ -21,7 +21,7 @@ mod teeth;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What a run in which a promise broke ends with.
@@ -31,9 +31,13 @@ const STOPPED: u8 = 143;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let command = cli::Cli::parse().command;
+    if let Some(why) = command.not_built() {
+        cli::Cli::command().error(ErrorKind::InvalidValue, why).exit();
+    }
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
     let done = tokio::select! {
-        done = execute(cli::Cli::parse().command) => Some(done),
+        done = execute(command) => Some(done),
         // What was started ends with whoever started it.
         _ = terminate.recv() => None,
         _ = tokio::signal::ctrl_c() => None,

@@ -8,11 +8,13 @@ use crate::{
     check::Verdict,
     faults::Kind,
     history::{Answer, History},
+    system::Mode,
 };
 
 /// The sum of all rounds.
 pub(crate) struct Report {
     seed: u64,
+    mode: Mode,
     rounds: u64,
     broken: Vec<u64>,
     calls: BTreeMap<&'static str, u64>,
@@ -28,9 +30,10 @@ pub(crate) struct Report {
 
 impl Report {
     /// Of a run with these kinds of faults.
-    pub(crate) fn new(seed: u64, kinds: &[Kind]) -> Self {
+    pub(crate) fn new(seed: u64, mode: Mode, kinds: &[Kind]) -> Self {
         Self {
             seed,
+            mode,
             rounds: 0,
             broken: Vec::new(),
             calls: BTreeMap::new(),
@@ -120,8 +123,10 @@ impl Report {
         }
         if !self.broken.is_empty() {
             println!(
-                "\nBROKEN in rounds {:?}; one again: --seed {} --round N --rounds 1",
-                self.broken, self.seed
+                "\nBROKEN in rounds {:?}; one again: --mode {} --seed {} --round N --rounds 1",
+                self.broken,
+                self.mode.name(),
+                self.seed
             );
         }
     }

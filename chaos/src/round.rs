@@ -18,11 +18,12 @@ use crate::{
     },
     faults::{
         make::{Locks, make},
+        masters::jumps_us,
         schedule::{Planned, STORM},
     },
     heal,
     history::{Fault, GateClock, History, Recovery, Rest, Rules, Watcher},
-    system::{CONFIRM_WINDOW, System, clock, clock::Clock, rest},
+    system::{CONFIRM_WINDOW, System, clock, clock::Clock, rest, topic},
 };
 
 const CUSTOMERS: u32 = 20;
@@ -76,6 +77,7 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
     let load_ended_us = clock.us();
     let reclaimed = heal::reclaim(system, &round).await;
     let rest = at_rest(system, &plan.name, &diaries).await;
+    let told = topic::told(system, &rest, &plan.name).await;
     let last = gate_clock(system, clock).await;
     watchers_round.done.cancel();
     finish(&mut watching).await;
@@ -84,8 +86,8 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
     calls.sort_by_key(|call| call.ended_us);
     let acts = std::mem::take(&mut *round.acts.lock().unwrap());
     History {
-        rules: rules(&plan.name),
-        gate_clock: clock::widest(first, last),
+        rules: rules(system, &plan.name),
+        gate_clock: clock::shaken(clock::widest(first, last), jumps_us(&plan.faults)),
         calls,
         watchers: diaries
             .iter()
@@ -95,6 +97,7 @@ pub(crate) async fn run(system: &System, plan: &Plan, clock: Clock) -> History {
         recovery: Recovery { healed_us, crashed, served, reclaimed, load_ended_us },
         rest,
         siege: siege.end(acts).await,
+        told,
     }
 }
 
@@ -105,7 +108,7 @@ async fn finish(clients: &mut JoinSet<()>) {
     }
 }
 
-fn rules(event: &str) -> Rules {
+fn rules(system: &System, event: &str) -> Rules {
     Rules {
         event: event.into(),
         seat_count: SEATS,
@@ -113,6 +116,7 @@ fn rules(event: &str) -> Rules {
         hold_max_ms: HOLD_MAX.as_millis() as u64,
         seats_per_customer: SEATS_PER_CUSTOMER,
         confirm_window_ms: CONFIRM_WINDOW.as_millis() as u64,
+        votes: system.gate.votes(),
     }
 }
 
@@ -145,8 +149,12 @@ async fn open_event(system: &System, event: &str) {
 }
 
 async fn gate_clock(system: &System, clock: Clock) -> GateClock {
-    let mut redis = system.gate.client().await;
-    clock.compare(&mut redis).await.expect("a healthy Redis tells the time")
+    let mut all: Option<GateClock> = None;
+    for mut redis in system.gate.clients().await {
+        let one = clock.compare(&mut redis).await.expect("a healthy Redis tells the time");
+        all = Some(all.map_or(one, |all| clock::widest(all, one)));
+    }
+    all.expect("there is a Redis")
 }
 
 /// A connection of one's own to each replica.
@@ -210,9 +218,10 @@ async fn block(round: Round, organiser: Organiser, seed: u64) {
 
 /// Waits until no hold is left, both stores agree and all watchers have arrived, or the limit is over: then what differs is in the result.
 async fn at_rest(system: &System, event: &str, diaries: &[Diary]) -> Rest {
-    let witness = system.witness(event).await;
     let end = Instant::now() + REST_LIMIT;
     loop {
+        // Where several vote, the gate may still move.
+        let witness = system.witness(event).await;
         let differences = witness.differences(event).await;
         let rest = rest::read(&witness, event, differences).await;
         let at = Some((rest.gate_epoch, rest.gate_version));

@@ -32,7 +32,7 @@ pub(crate) async fn run(options: &Run) -> bool {
     let seed = options.seed.unwrap_or_else(|| rand::rng().random_range(1..1_000_000));
     let build = options.programs.build(options.mutant);
     let kinds = if options.only.is_empty() { options.mode.kinds() } else { options.only.clone() };
-    let mut report = Report::new(seed, &kinds);
+    let mut report = Report::new(seed, options.mode, &kinds);
     let rounds = Rounds { seed, mode: options.mode, kinds, build, out: &options.programs.out };
     println!("seed {seed}: the same faults come again with --seed {seed}");
     let (began, limit) = (Instant::now(), Duration::from_secs(options.minutes * 60));

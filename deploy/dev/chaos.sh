@@ -3,9 +3,16 @@
 : "${root:?}" "${state:?}" "${target:?}" "${programs:?}"
 
 cmd_chaos() {
+    local features=()
     chaos_place
     have cc || apt_install gcc libc6-dev
-    build -p booking-svc -p ws-gateway -p chaos
+    if [[ " $* " == *' --mode kafka '* || " $* " == *' --mode=kafka '* ]]; then
+        find_kafka_compilers
+        find_kafka
+        export TE_TEST_KAFKA=$kafka_jars
+        features=(--features 'booking-svc/kafka,chaos/kafka')
+    fi
+    build -p booking-svc -p ws-gateway -p chaos "${features[@]}"
     run_chaos "$programs" run "$@"
 }
 

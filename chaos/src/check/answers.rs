@@ -6,7 +6,7 @@ use super::{
     lives::{FOREVER, Lives, Us, began, ended, epoch_of, ms, sorted, span},
     rule,
 };
-use crate::history::{Answer, Asked, Call, GateClock, Reservation, State};
+use crate::history::{Answer, Asked, Call, Reservation, State};
 
 pub(super) const SAME_ANSWER: Rule = rule("same_answer", "G2");
 
@@ -23,7 +23,7 @@ pub(super) fn check(lives: &Lives, findings: &mut Findings) {
     for life in lives.by_id.values() {
         own_answers(life, findings);
         same_booking(life, findings);
-        states_go_on(life, lives.clock, findings);
+        states_go_on(life, lives, findings);
     }
 }
 
@@ -130,13 +130,14 @@ fn same_booking(life: &Life, findings: &mut Findings) {
 
 /// What a Look showed as final stays so. What Release and Cancel say is the vault's word, which the gate may learn later:
 /// a Look may still show the hold or the booking then.
-fn states_go_on(life: &Life, clock: GateClock, findings: &mut Findings) {
+fn states_go_on(life: &Life, lives: &Lives, findings: &mut Findings) {
     let extended = life
         .calls
         .iter()
         .any(|call| matches!(call.asked, Asked::Extend { .. }) && !matches!(call.answer, Answer::Refused(_)));
     // A clock that is set back lets a lost hold come back, and so does the token of an Extend that was lost.
-    let steady = clock.ahead_us_max - clock.ahead_us_min <= STEADY_US && !extended;
+    let width_us = lives.clock.ahead_us_max - lives.clock.ahead_us_min;
+    let steady = width_us <= STEADY_US && !extended && !lives.may_be_prolonged(life);
     let looks = life.shown().filter(|(call, _)| matches!(call.asked, Asked::Look { .. }));
     for (look, shown) in looks {
         findings.looked(SAME_ANSWER);

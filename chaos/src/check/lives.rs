@@ -19,6 +19,8 @@ pub(super) struct Lives<'a> {
     /// The attempts of each Reserve, in the order in which they ended.
     pub(super) wishes: BTreeMap<Wish<'a>, Vec<&'a Call>>,
     pub(super) clock: GateClock,
+    /// Where several vote: the gate's epoch at rest. Holds of earlier ones have moved to another clock, or may have.
+    newest: Option<u64>,
 }
 
 pub(super) fn began(call: &Call) -> Us {
@@ -57,7 +59,9 @@ pub(super) fn epoch_of(id: &str) -> Option<u64> {
 
 impl<'a> Lives<'a> {
     pub(super) fn of(history: &'a History) -> Self {
-        let mut lives = Self { by_id: BTreeMap::new(), wishes: BTreeMap::new(), clock: history.gate_clock };
+        let newest = history.rules.votes.then_some(history.rest.gate_epoch);
+        let mut lives =
+            Self { by_id: BTreeMap::new(), wishes: BTreeMap::new(), clock: history.gate_clock, newest };
         for call in &history.calls {
             match &call.asked {
                 Asked::Reserve { customer, request, .. } => {
@@ -115,8 +119,17 @@ impl<'a> Lives<'a> {
         told.min(end)
     }
 
+    /// Whether a takeover came after its grant: that may prolong a hold by as long as it took, and by the drift allowance of
+    /// locks, or bring back one that the carrier of before had just ended.
+    pub(super) fn may_be_prolonged(&self, life: &Life) -> bool {
+        self.newest.is_some() && epoch_of(life.id) < self.newest
+    }
+
     /// When a hold that nobody wanted to confirm is over at the latest.
     pub(super) fn over_by(&self, life: &Life) -> Us {
+        if self.may_be_prolonged(life) {
+            return FOREVER;
+        }
         life.deadline_ms_max().map_or(FOREVER, |deadline| self.clock.run_us(deadline).1)
     }
 

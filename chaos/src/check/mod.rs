@@ -6,6 +6,7 @@
 mod answers;
 mod bookings;
 mod holds;
+mod kafka;
 mod life;
 mod lives;
 mod refusals;
@@ -54,7 +55,7 @@ const fn rule(name: &'static str, promise: &'static str) -> Rule {
 }
 
 /// Everything that is checked.
-const RULES: [Rule; 25] = [
+const RULES: [Rule; 27] = [
     bookings::SOLD_ONCE,
     bookings::CONFIRMS_KEPT,
     bookings::ASKED_FOR,
@@ -80,6 +81,8 @@ const RULES: [Rule; 25] = [
     siege::EPOCH,
     siege::POLITELY,
     siege::UNIQUE,
+    kafka::TOLD_ALL,
+    kafka::IN_ORDER,
 ];
 
 /// Judges a history.
@@ -93,6 +96,7 @@ pub(crate) fn check(history: &History) -> Verdict {
     words::check(history, &mut findings);
     watchers::check(history, &mut findings);
     siege::check(&history.siege, &mut findings);
+    kafka::check(history, &mut findings);
     // Last: what the others have found of a seat needs no search.
     seats::check(history, &lives, &mut findings);
     findings.verdict()

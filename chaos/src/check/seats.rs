@@ -17,14 +17,16 @@ pub(super) const UNDECIDED: Rule = rule("linearizable: undecided", "G1");
 /// Counted only: refusals that a Reserve of unknown outcome may explain, and that therefore prove nothing.
 pub(super) const EXPLAINED: Rule = rule("linearizable: explained", "G1");
 
-/// A board repeats what the gate said up to so long ago.
+/// A board repeats what the gate said up to so long ago. Where several vote, a replica may ask who carried the event until then.
 const BOARD_LAG_US: Us = 1_000_000;
 /// A call that its client gave up may reach the service so long after that, or after the longest fault that held it up.
 const LATE_US: Us = 10_000_000;
 
 /// A Reserve that heard this was not made: a cold gate writes nothing, a full service does not ask, and who finds nobody at the
 /// address has sent nothing.
-const GRANTED_NOTHING: [&str; 3] = ["GATE_REBUILDING", "OVERLOADED", "tcp connect error"];
+const GRANTED_NOTHING: [&str; 3] = ["OVERLOADED", "tcp connect error", COLD];
+/// Where several vote, it is also said of a carrier that does not answer, and may have granted.
+const COLD: &str = "GATE_REBUILDING";
 
 pub(super) fn check(history: &History, lives: &Lives, findings: &mut Findings) {
     let numbered: Vec<&Life> = lives.by_id.values().collect();
@@ -39,7 +41,7 @@ pub(super) fn check(history: &History, lives: &Lives, findings: &mut Findings) {
     let strangers = strangers(history, lives);
     let mut looks: BTreeMap<u32, Vec<&Call>> = BTreeMap::new();
     for call in &history.calls {
-        for (seat, op) in refusals(call) {
+        for (seat, op) in refusals(call, history.rules.votes) {
             let explains = |(from, until): &(Us, Us)| *from <= op.until && op.from <= *until;
             // Nobody knows a stranger's id, so nobody can have confirmed it.
             if op.what == What::SeenTaken
@@ -97,14 +99,14 @@ fn steps(number: u32, life: &Life, lives: &Lives) -> Vec<Op> {
 }
 
 /// A refused Reserve has seen its seats taken. What is blocked, or free by now, tells nothing.
-fn refusals(call: &Call) -> impl Iterator<Item = (u32, Op)> {
+fn refusals(call: &Call, votes: bool) -> impl Iterator<Item = (u32, Op)> {
     let refusal = match (&call.asked, &call.answer) {
         (Asked::Reserve { .. }, Answer::Refused(refusal)) => Some(refusal),
         _ => None,
     };
     refusal.into_iter().flat_map(move |refusal| {
         // Who does not say which level refused may be the board.
-        let lag = if refusal.level == "gate" { 0 } else { BOARD_LAG_US };
+        let lag = if refusal.level == "gate" && !votes { 0 } else { BOARD_LAG_US };
         let (from, until) = (began(call) - lag, ended(call));
         refusal.seats.iter().filter_map(move |(seat, state)| match state {
             1 => Some((*seat, sure(What::SeenTaken, from, until))),
@@ -133,7 +135,8 @@ fn strangers<'a>(history: &'a History, lives: &Lives<'a>) -> BTreeMap<u32, Vec<(
             let (Asked::Reserve { seats, .. }, Answer::Unknown(why)) = (&call.asked, &call.answer) else {
                 continue;
             };
-            if GRANTED_NOTHING.iter().any(|word| why.contains(word)) {
+            let nothing = |word: &&str| why.contains(*word) && !(history.rules.votes && *word == COLD);
+            if GRANTED_NOTHING.iter().any(nothing) {
                 continue;
             }
             for seat in seats {

@@ -156,14 +156,17 @@ fn reservation(told: Option<v1::Reservation>) -> Answer {
 }
 
 fn booking(told: Option<v1::Booking>) -> Answer {
-    let told = told.unwrap_or_default();
-    Answer::Booking(Booking {
+    Answer::Booking(as_booking(told.unwrap_or_default()))
+}
+
+pub(crate) fn as_booking(told: v1::Booking) -> Booking {
+    Booking {
         cancelled: told.state() == v1::BookingState::Cancelled,
         id: told.booking_id,
         customer: told.customer_id,
         seats: told.seat_ids,
         payment: told.payment_reference,
-    })
+    }
 }
 
 /// An error is definite where it carries a reason of the service and its code does not say "try again".

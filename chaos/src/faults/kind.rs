@@ -12,6 +12,7 @@ pub(crate) enum Target {
     /// The networks of a replica.
     Links(usize),
     Hop,
+    Kafka,
 }
 
 /// Where a kind of fault strikes.
@@ -20,6 +21,8 @@ pub(crate) enum Place {
     Redis,
     /// Redis where it is a cluster: the shard that has the event.
     Shard,
+    /// Redis where it is several that vote.
+    Masters,
     Postgres,
     /// PostgreSQL where it has a standby.
     Standby,
@@ -28,6 +31,10 @@ pub(crate) enum Place {
     AnyGateway,
     AnyLinks,
     Hop,
+    /// Where bookings are told to it.
+    Kafka,
+    /// A replica that may tell Kafka.
+    Relay,
 }
 
 macro_rules! kinds {
@@ -94,6 +101,27 @@ kinds! {
     ShardReplicaKilled "redis' replica killed" at Shard for 500 to 2500 ms;
     /// To another shard, key by key.
     ShardMoved "event moved to another shard" at Shard for 0 to 1 ms;
+    /// SIGKILL of the node that carries the event; another takes over, and it is back with its AOF.
+    CarrierKilled "redlock's carrier killed and replaced" at Masters for 2500 to 4500 ms;
+    /// SIGKILL, back before it is missed, and the newest of its AOF is lost: it has to be replaced for that.
+    CarrierRestarted "redlock's carrier restarted with its AOF truncated" at Masters for 0 to 800 ms;
+    CarrierEmpty "redlock's carrier restarted empty" at Masters for 0 to 1 ms;
+    /// SIGSTOP, another takes over, and the carrier of before wakes.
+    CarrierPaused "redlock's old carrier wakes after a takeover" at Masters for 2500 to 4500 ms;
+    /// SIGSTOP for less than it takes to be missed.
+    CarrierStalled "redlock's carrier stalled" at Masters for 300 to 1300 ms;
+    /// Set some seconds ahead or back while it runs, and set right again.
+    CarrierClock "redlock's carrier has its clock set" at Masters for 500 to 2500 ms;
+    NodeKilled "redlock's node killed" at Masters for 500 to 3000 ms;
+    NodePaused "redlock's node paused" at Masters for 500 to 3500 ms;
+    NodeEmpty "redlock's node restarted empty" at Masters for 0 to 1 ms;
+    NodeFlushed "FLUSHALL on one of redlock's nodes" at Masters for 0 to 1 ms;
+    NodeClock "redlock's node has its clock set" at Masters for 500 to 2500 ms;
+    /// The carrier may be among them; the service goes on.
+    TwoNodesKilled "two of redlock's nodes killed" at Masters for 1000 to 3000 ms;
+    /// Nothing is acknowledged meanwhile.
+    ThreeNodesKilled "three of redlock's nodes killed" at Masters for 500 to 2000 ms;
+    ThreeNodesPaused "three of redlock's nodes paused" at Masters for 500 to 2500 ms;
     /// Commits are made to wait, and then all of PostgreSQL gets SIGKILL.
     PostgresKilledAtCommit "postgres killed at commit" at Postgres for 100 to 800 ms;
     PostgresKilled "postgres killed" at Postgres for 100 to 1500 ms;
@@ -126,6 +154,11 @@ kinds! {
     GatewaysBlackHole "network of gateways a black hole" at AnyLinks for 1000 to 4000 ms;
     /// Messages of WatchSeats get lost or come twice.
     StreamLossy "messages of streams lost" at Hop for 3000 to 6000 ms;
+    /// SIGKILL; a JVM takes some seconds more to be back.
+    KafkaKilled "kafka killed" at Kafka for 200 to 3000 ms;
+    KafkaPaused "kafka paused" at Kafka for 1000 to 6000 ms;
+    /// SIGSTOP for longer than a relay's turn: another takes it, and what it still had comes late.
+    RelayAsleep "replica asleep for longer than a relay's turn" at Relay for 15500 to 16500 ms;
 }
 
 impl Kind {

@@ -5,10 +5,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Kind, kind::Target, network, programs, schedule::Planned, shard, stores};
+use super::{Kind, kafka, kind::Target, masters, network, programs, schedule::Planned, shard, stores};
 use crate::{
     history::Fault,
-    system::{System, clock::Clock},
+    system::{System, clock::Clock, gate::Gate},
 };
 
 /// Who keeps two faults from one target.
@@ -19,6 +19,7 @@ pub(crate) struct Locks {
     gateways: Vec<Mutex<()>>,
     links: Vec<Mutex<()>>,
     hop: Mutex<()>,
+    kafka: Mutex<()>,
 }
 
 impl Locks {
@@ -31,6 +32,7 @@ impl Locks {
             gateways: free(system.gateways.len()),
             links: free(system.links.len()),
             hop: Mutex::default(),
+            kafka: Mutex::default(),
         }
     }
 
@@ -42,6 +44,7 @@ impl Locks {
             Target::Gateway(index) => &self.gateways[index],
             Target::Links(index) => &self.links[index],
             Target::Hop => &self.hop,
+            Target::Kafka => &self.kafka,
         }
     }
 }
@@ -71,10 +74,10 @@ pub(crate) async fn make(
 /// False where it can not be made here.
 async fn strike(system: &System, fault: &Planned, event: &str) -> bool {
     match fault.targets[0] {
-        Target::Redis => match (system.gate.one(), system.gate.cluster()) {
-            (Some(redis), _) => return stores::strike_redis(system, redis, fault).await,
-            (_, Some(cluster)) => shard::strike(cluster, fault, event).await,
-            (None, None) => return false,
+        Target::Redis => match &system.gate {
+            Gate::One(redis) => return stores::strike_redis(system, redis, fault).await,
+            Gate::Cluster(cluster) => shard::strike(cluster, fault, event).await,
+            Gate::Masters(masters) => masters::strike(masters, fault, event).await,
         },
         Target::Postgres => return stores::strike_postgres(system, fault, event).await,
         Target::Replica(index) => return programs::strike_replica(system, fault, index).await,
@@ -85,6 +88,10 @@ async fn strike(system: &System, fault: &Planned, event: &str) -> bool {
             sleep(fault.lasts).await;
             system.hop.lose(false);
         }
+        Target::Kafka => match &system.kafka {
+            Some(broker) => kafka::strike(broker, fault).await,
+            None => return false,
+        },
     }
     true
 }

@@ -16,7 +16,7 @@ const NEXT_AFTER: Duration = Duration::from_millis(400);
 pub(super) async fn strike_replica(system: &System, fault: &Planned, index: usize) -> bool {
     let replica = &system.replicas[index];
     match fault.kind {
-        Kind::ReplicaPaused | Kind::ReplicaStalled => pause(replica, fault.lasts).await,
+        Kind::ReplicaPaused | Kind::ReplicaStalled | Kind::RelayAsleep => pause(replica, fault.lasts).await,
         Kind::ReplicaClock => {
             if !system.skew.is_there() {
                 return false;

@@ -66,13 +66,14 @@ fn dealt(seed: u64, place: u64, kinds: &[Kind]) -> Kind {
 
 fn targets(kind: Kind, random: &mut StdRng) -> Vec<Target> {
     match kind.place() {
-        Place::Redis | Place::Shard => vec![Target::Redis],
+        Place::Redis | Place::Shard | Place::Masters => vec![Target::Redis],
         Place::Postgres | Place::Standby => vec![Target::Postgres],
-        Place::AnyReplica => vec![Target::Replica(random.random_range(0..REPLICAS))],
+        Place::AnyReplica | Place::Relay => vec![Target::Replica(random.random_range(0..REPLICAS))],
         Place::AllReplicas => (0..REPLICAS).map(Target::Replica).collect(),
         Place::AnyGateway => vec![Target::Gateway(random.random_range(0..GATEWAYS))],
         Place::AnyLinks => vec![Target::Links(random.random_range(0..REPLICAS))],
         Place::Hop => vec![Target::Hop],
+        Place::Kafka => vec![Target::Kafka],
     }
 }
 

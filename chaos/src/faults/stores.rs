@@ -11,7 +11,7 @@ use crate::system::{System, vault::Vault};
 /// How long commits are made to wait before PostgreSQL is killed.
 const COMMITS_WAIT: Duration = Duration::from_millis(300);
 /// Bytes that an AOF loses, at most.
-const TRUNCATED_BYTES_MAX: u64 = 60_000;
+pub(super) const TRUNCATED_BYTES_MAX: u64 = 60_000;
 /// Between two raises of an epoch: long enough for a rebuild.
 const RAISE_EVERY: Duration = Duration::from_millis(150);
 

@@ -49,12 +49,18 @@ impl Clock {
     }
 }
 
-/// Two comparisons of one round as one.
+/// Two comparisons as one.
 pub(crate) fn widest(first: GateClock, last: GateClock) -> GateClock {
     GateClock {
         ahead_us_min: first.ahead_us_min.min(last.ahead_us_min),
         ahead_us_max: first.ahead_us_max.max(last.ahead_us_max),
     }
+}
+
+/// Of clocks that were set, in all by so much: a hold's end is off by no more than that, on whichever clock it was told,
+/// however often it was carried over to another.
+pub(crate) fn shaken(clock: GateClock, jumps_us: i64) -> GateClock {
+    GateClock { ahead_us_min: clock.ahead_us_min - jumps_us, ahead_us_max: clock.ahead_us_max + jumps_us }
 }
 
 /// Shifts the clocks of processes: a small library that is loaded before all others.

@@ -2,9 +2,10 @@
 
 pub(crate) mod clock;
 pub(crate) mod disk;
-mod gate;
+pub(crate) mod gate;
 mod mode;
 pub(crate) mod rest;
+pub(crate) mod topic;
 pub(crate) mod vault;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
 
 use tempfile::TempDir;
 use testkit::{
+    kafka::Broker,
     place::Place,
     program::Program,
     proxy::Proxy,
@@ -33,6 +35,7 @@ use clock::Skew;
 use disk::Disk;
 use gate::Gate;
 pub(crate) use mode::Mode;
+use topic::TOPIC;
 use vault::Vault;
 
 pub(crate) const REPLICAS: usize = 3;
@@ -42,8 +45,8 @@ pub(crate) const CONFIRM_WINDOW: Duration = Duration::from_secs(1);
 /// Enough for the stores of an era, and quickly filled.
 const POSTGRES_BYTES: u64 = 320 * 1024 * 1024;
 const REDIS_BYTES: u64 = 96 * 1024 * 1024;
-/// The gate's clock is as far ahead for the whole run: its steps are trusted, where it stands is not.
-const GATE_AHEAD_MS: i64 = 2_500;
+/// The gate's clocks are as far ahead for the whole run: where they stand is not trusted, and the steps of one alone are.
+pub(crate) const GATE_AHEAD_MS: i64 = 2_500;
 
 /// The programs, and what is taken out of them.
 #[derive(Clone)]
@@ -83,6 +86,8 @@ pub(crate) struct System {
     pub(crate) hop: Hop,
     pub(crate) gate: Gate,
     pub(crate) vault: Arc<Vault>,
+    /// Where bookings are told to it.
+    pub(crate) kafka: Option<Broker>,
     pub(crate) redis_disk: Disk,
     pub(crate) postgres_disk: Disk,
     pub(crate) skew: Skew,
@@ -101,14 +106,18 @@ impl System {
         let postgres_disk = Disk::make(place.path().join("postgres"), POSTGRES_BYTES);
         let redis_place = Arc::new(Place::new(redis_disk.folder()));
         redis_place.set_environment(skew.environment(GATE_AHEAD_MS));
-        let (gate, vault) =
-            tokio::join!(Gate::start(mode, redis_place), Vault::start(mode, postgres_disk.folder()));
+        let (gate, vault, kafka) = tokio::join!(
+            Gate::start(mode, redis_place),
+            Vault::start(mode, postgres_disk.folder()),
+            start_kafka(mode),
+        );
         let mut links = Vec::new();
         let mut replicas = Vec::new();
         for index in 0..REPLICAS {
             let (to_redis, to_postgres) = tokio::join!(gate.networks(), vault.networks());
             let mut stores = gate.settings(&to_redis);
             stores.push(("TE_DATABASE_URL", vault.url_at(&to_postgres)));
+            stores.extend(kafka.iter().flat_map(told));
             let replica = replica(build, folder, index, stores);
             links.push(Links {
                 clients: Proxy::start(replica.address()).await,
@@ -125,6 +134,9 @@ impl System {
             (0..GATEWAYS).map(|index| gateway(build, folder, index, &targets[index])).collect();
         apply_mutant(build, &vault).await;
         field::make_database(&vault).await;
+        if kafka.is_some() {
+            switch_outbox_on(&vault).await;
+        }
         replicas.iter().chain(&gateways).for_each(Program::start);
         Self {
             gateways,
@@ -133,6 +145,7 @@ impl System {
             hop,
             gate,
             vault: Arc::new(vault),
+            kafka,
             redis_disk,
             postgres_disk,
             skew,
@@ -179,6 +192,20 @@ async fn apply_mutant(build: &Build, vault: &Vault) {
         let sql = fs::read_to_string(mutant.sql_file()).unwrap();
         vault.primary().client().await.batch_execute(&sql).await.unwrap();
     }
+}
+
+async fn start_kafka(mode: Mode) -> Option<Broker> {
+    if mode == Mode::Kafka { Some(Broker::start().await) } else { None }
+}
+
+/// As `booking-svc migrate --outbox on` does it. No copy of the vault has it: nobody would read it there.
+async fn switch_outbox_on(vault: &Vault) {
+    vault.primary().client().await.execute("SELECT vault_outbox(true)", &[]).await.unwrap();
+}
+
+/// The settings of a replica that tells Kafka.
+fn told(broker: &Broker) -> [(&'static str, String); 2] {
+    [("TE_KAFKA_BROKERS", broker.address()), ("TE_KAFKA_TOPIC", TOPIC.into())]
 }
 
 fn replica(build: &Build, folder: &Path, index: usize, stores: Vec<(&'static str, String)>) -> Program {

@@ -2,9 +2,11 @@
 
 mod calls;
 mod funnel;
+mod kafka;
 mod search;
 mod simulated;
 mod views;
+mod votes;
 mod world;
 
 use std::collections::BTreeSet;
@@ -30,7 +32,9 @@ fn none(history: &History) {
 
 #[test]
 fn nothing_is_wrong_in_a_healthy_world_and_all_was_looked_at() {
-    let verdict = check(&world::healthy());
+    let mut world = world::healthy();
+    world.tell();
+    let verdict = check(&world);
     assert_eq!(verdict.violations, []);
     let unseen = RULES.iter().map(|rule| rule.name).filter(|name| verdict.looked_at[name] == 0);
     assert_eq!(unseen.collect::<Vec<_>>(), [seats::UNDECIDED.name]);

@@ -6,7 +6,7 @@ use seat_board::{PackedStates, SeatState};
 
 use crate::history::{
     Act, Answer, Asked, Booking, Call, Decision, GateClock, Heard, History, Recovery, Refusal, Reservation,
-    Rest, Rules, Seen, Siege, Sight, State, Watcher, What,
+    Rest, Rules, Seen, Siege, Sight, State, Told, Watcher, What,
 };
 
 pub(super) const TTL_MS: i64 = 10_000;
@@ -156,6 +156,24 @@ impl History {
         self.sees(&Sight::Heartbeat { epoch, version, checksum, stale: false });
     }
 
+    /// Kafka has been told all that the vault has, in the order of its rows.
+    pub(super) fn tell(&mut self) {
+        let mut told = Vec::new();
+        for decision in self.rest.decisions.iter().filter(|decision| decision.booked) {
+            for is_cancel in [false, true].into_iter().take(1 + usize::from(decision.cancelled)) {
+                let Decision { id, customer, seats, payment, .. } = decision.clone();
+                let payment = payment.unwrap_or_default();
+                told.push(Told {
+                    id: Told::id_of(&id, is_cancel),
+                    partition: 2,
+                    is_cancel,
+                    booking: Booking { id, customer, seats, payment, cancelled: is_cancel },
+                });
+            }
+        }
+        self.told = Some(told);
+    }
+
     pub(super) fn snapshot(&self) -> Sight {
         let Rest { gate_epoch: epoch, gate_version: version, gate_map: packed, .. } = self.rest.clone();
         Sight::Snapshot { epoch, version, packed }
@@ -171,6 +189,7 @@ pub(super) fn quiet() -> History {
         hold_max_ms: 4 * TTL_MS as u64,
         seats_per_customer: 4,
         confirm_window_ms: 2_000,
+        votes: false,
     };
     let ahead_us = AHEAD_MS * 1_000;
     let gate_clock = GateClock { ahead_us_min: ahead_us - 1_000, ahead_us_max: ahead_us + 1_000 };
