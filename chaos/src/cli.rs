@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::{
     faults::Kind,
@@ -10,6 +10,8 @@ use crate::{
     system::{Build, Mode},
 };
 
+/// Each is a dozen of processes.
+const JOBS_MAX: i64 = 8;
 const WITHOUT_KAFKA: &str = "--mode kafka needs a build with the feature kafka: run ./dev chaos --mode kafka";
 
 /// Breaks TicketEngine on purpose, and checks that no promise breaks with it.
@@ -104,6 +106,9 @@ pub(crate) struct Teeth {
     /// Only these, comma-separated.
     #[arg(long, value_delimiter = ',', value_parser = mutant)]
     pub(crate) only: Vec<&'static Mutant>,
+    /// So many systems run side by side, each without one guard.
+    #[arg(long, default_value_t = 2, value_parser = value_parser!(u8).range(1..=JOBS_MAX))]
+    pub(crate) jobs: u8,
 }
 
 impl Programs {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use rand::Rng;
+use tokio::task::spawn_blocking;
 
 use crate::{
     check::{self, Verdict},
@@ -33,7 +34,7 @@ pub(crate) async fn run(options: &Run) -> bool {
     let build = options.programs.build(options.mutant);
     let kinds = if options.only.is_empty() { options.mode.kinds() } else { options.only.clone() };
     let mut report = Report::new(seed, options.mode, &kinds);
-    let rounds = Rounds { seed, mode: options.mode, kinds, build, out: &options.programs.out };
+    let rounds = Rounds { seed, mode: options.mode, kinds, build, out: &options.programs.out, label: "" };
     println!("seed {seed}: the same faults come again with --seed {seed}");
     let (began, limit) = (Instant::now(), Duration::from_secs(options.minutes * 60));
     let mut era: Option<(System, Clock)> = None;
@@ -65,6 +66,8 @@ pub(crate) struct Rounds<'a> {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) build: Build,
     pub(crate) out: &'a Path,
+    /// Stands before each line: of whom it is, where several run side by side.
+    pub(crate) label: &'a str,
 }
 
 impl Rounds<'_> {
@@ -78,11 +81,14 @@ impl Rounds<'_> {
         let faults = schedule::of_round(self.seed, number, &self.kinds);
         let plan = Plan { name: format!("round-{number}"), seed: schedule::mixed(self.seed, number), faults };
         let history = round::run(system, &plan, clock).await;
-        let verdict = check::check(&history);
+        // It takes a while, in which another system's faults have to come in time.
+        let judged = spawn_blocking(move || (check::check(&history), history)).await;
+        let (verdict, history) = judged.expect("a check ends");
         let made: Vec<&str> = history.faults.iter().map(|fault| fault.kind.as_str()).collect();
         let calls = history.calls.len();
         println!(
-            "round {number:>3}: {calls:>5} calls, {} violations; {}",
+            "{}round {number:>3}: {calls:>5} calls, {} violations; {}",
+            self.label,
             verdict.violations.len(),
             made.join(", ")
         );

@@ -1,5 +1,6 @@
 //! The harness itself on trial: each guard is taken out of a test build, and has to be missed.
 
+use futures_util::{StreamExt, stream};
 use rand::Rng;
 
 use crate::{
@@ -28,19 +29,20 @@ pub(crate) async fn run(options: &Teeth) -> bool {
         println!("\nwith all guards in: {checks}: what the others are caught by proves nothing");
         return false;
     }
-    let mut rows = Vec::new();
-    for mutant in mutant::ALL.iter().filter(wanted) {
-        println!("== {}", mutant.name);
-        rows.push((mutant.name, accused(options, seed, Some(mutant), ROUNDS_MAX).await));
-    }
+    println!("== one guard out, {} systems at a time", options.jobs);
+    let tried = mutant::ALL.iter().filter(wanted).enumerate().map(|(place, mutant)| async move {
+        (place, mutant.name, accused(options, seed, Some(mutant), ROUNDS_MAX).await)
+    });
+    let mut rows: Vec<_> = stream::iter(tried).buffer_unordered(options.jobs.into()).collect().await;
+    rows.sort_by_key(|(place, ..)| *place);
     println!("\n| guard taken out | caught by | in round |\n|---|---|---|");
-    for (name, caught) in &rows {
+    for (_, name, caught) in &rows {
         match caught {
             Some((checks, round)) => println!("| {name} | {checks} | {} |", round + 1),
             None => println!("| {name} | NOT CAUGHT in {ROUNDS_MAX} rounds | |"),
         }
     }
-    let count = rows.iter().filter(|(_, caught)| caught.is_some()).count();
+    let count = rows.iter().filter(|(.., caught)| caught.is_some()).count();
     println!("\ncaught {count}/{}", rows.len());
     count == rows.len()
 }
@@ -57,7 +59,8 @@ async fn accused(
     let kinds = only.map_or_else(|| mode.kinds(), <[_]>::to_vec);
     let out = options.programs.out.join(mutant.map_or("all-guards-in", |mutant| mutant.name));
     let build = options.programs.build(mutant);
-    let rounds = Rounds { seed, mode, kinds, build, out: &out };
+    let label = mutant.map_or_else(String::new, |mutant| format!("{}: ", mutant.name));
+    let rounds = Rounds { seed, mode, kinds, build, out: &out, label: &label };
     let (system, clock) = rounds.start().await;
     for round in 0..rounds_max {
         let (_, verdict) = rounds.play(&system, clock, round).await;
