@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bb8_postgres::tokio_postgres::{
     self, IsolationLevel,
     types::{Json, ToSql},
@@ -41,6 +43,14 @@ impl Vault {
         let after = after.map_or("", EventId::as_str);
         let rows = self.query(&sql::EPOCHS, &[&after, &i64::from(limit)]).await?;
         rows.iter().map(|row| Ok((rows::id(row, "event_id")?, rows::epoch(row, "epoch")?))).collect()
+    }
+
+    /// Up to `limit` of the events of whose seats something may happen: those on sale, and those that were until `after_close`
+    /// ago, or were made or changed since then.
+    pub async fn live_events(&self, after_close: Duration, limit: u32) -> Result<Vec<EventId>, Error> {
+        let after_close = i64::try_from(after_close.as_millis()).unwrap_or(i64::MAX);
+        let rows = self.query(&sql::LIVE_EVENTS, &[&after_close, &i64::from(limit)]).await?;
+        rows.iter().map(|row| rows::id(row, "event_id")).collect()
     }
 
     /// The seats of an event. Sections and rows without seats are not kept.
@@ -107,7 +117,7 @@ struct SettingsRow {
 
 impl From<&SalesSettings> for SettingsRow {
     fn from(settings: &SalesSettings) -> Self {
-        let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self {
             hold_ttl_ms: ms(settings.hold_ttl),
             hold_max_ms: ms(settings.hold_max),

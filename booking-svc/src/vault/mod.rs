@@ -8,6 +8,8 @@ mod blocks;
 mod bookings;
 mod connection;
 mod decide;
+mod dedicated;
+mod election;
 mod error;
 mod events;
 mod lanes;
@@ -22,6 +24,7 @@ mod sql;
 mod timeline;
 
 pub use blocks::Blocked;
+pub use election::{Election, Lead};
 pub use error::Error;
 pub use migrate::{Migrated, migrate};
 pub use options::{Options, Pooler};

@@ -5,31 +5,21 @@
 
 use std::time::Duration;
 
-use bb8_postgres::{
-    bb8::ManageConnection,
-    tokio_postgres::{IsolationLevel, Row},
-};
+use bb8_postgres::tokio_postgres::{IsolationLevel, Row};
 
 use super::{
     Error, Options,
     connection::Connection,
-    first, in_time,
-    pool::{Access, Manager},
-    rows, sql,
+    dedicated::{Dedicated, STATEMENT_WAIT},
+    first, in_time, rows, sql,
 };
 use crate::domain::Booking;
 
-/// How long a statement of a turn may take.
-const STATEMENT_WAIT: Duration = Duration::from_secs(5);
 /// Rows that are counted; beyond, the age of the oldest says enough.
 const COUNTED_MAX: i64 = 100_000;
 
-/// The relay's side of the vault, with a connection of its own: it keeps it while it waits for Kafka, and nobody else may
-/// have to wait for it.
-pub struct Outbox {
-    manager: Manager,
-    connection: Option<Connection>,
-}
+/// The relay's side of the vault: it keeps its connection while it waits for Kafka.
+pub struct Outbox(Dedicated);
 
 /// What became of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +51,7 @@ pub struct Look {
 impl Outbox {
     /// Connects at the first use.
     pub fn new(options: &Options) -> Result<Self, Error> {
-        Ok(Self {
-            manager: Manager::new(options, &options.url, Access::Write, options.query_timeout)?,
-            connection: None,
-        })
+        Dedicated::new(options).map(Self)
     }
 
     /// A turn as the relay, if no other has it: gives `deliver` the oldest changes, each as the booking was then, and
@@ -77,7 +64,7 @@ impl Outbox {
         patience: Duration,
         deliver: impl AsyncFnOnce(Vec<Booking>) -> Vec<bool>,
     ) -> Result<Turn, Error> {
-        let connection = self.connect().await?;
+        let connection = self.0.get().await?;
         let answer = in_time(STATEMENT_WAIT, connection.query(&sql::OUTBOX_WAITS, &[])).await?;
         if !first(answer).map_or(Ok(false), |row| rows::get(&row, "waits"))? {
             return Ok(Turn::Empty);
@@ -87,7 +74,7 @@ impl Outbox {
 
     /// How it is. Takes the same time however much waits.
     pub async fn look(&mut self) -> Result<Look, Error> {
-        let connection = self.connect().await?;
+        let connection = self.0.get().await?;
         let answer = in_time(STATEMENT_WAIT, connection.query(&sql::OUTBOX_LOOK, &[&COUNTED_MAX])).await?;
         let row = first(answer).ok_or_else(|| Error::Corrupt("no answer about the outbox".into()))?;
         let oldest_ms = rows::get::<Option<i64>>(&row, "oldest_ms")?.unwrap_or_default();
@@ -96,16 +83,6 @@ impl Outbox {
             waiting: rows::get::<i64>(&row, "waiting")?.unsigned_abs(),
             oldest: Duration::from_millis(u64::try_from(oldest_ms).unwrap_or_default()),
         })
-    }
-
-    /// The connection of before, unless it is broken or a transaction on it did not end well.
-    async fn connect(&mut self) -> Result<&mut Connection, Error> {
-        let mut usable = self.connection.take();
-        let connection = match usable.take_if(|connection| !self.manager.has_broken(connection)) {
-            Some(connection) => connection,
-            None => self.manager.connect().await?,
-        };
-        Ok(self.connection.insert(connection))
     }
 }
 

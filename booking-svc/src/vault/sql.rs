@@ -266,6 +266,24 @@ statement!(
             set_config('idle_in_transaction_session_timeout', $1, true)"
 );
 
+// The lead of those who tell of seats, until the transaction ends. A replica that is silent in it for $1 loses it.
+statement!(
+    LEAD_LOCK(TEXT),
+    "SELECT pg_try_advisory_xact_lock(1414808918, 1) AS mine,
+            set_config('idle_in_transaction_session_timeout', $1, true)"
+);
+
+statement!(LEAD_KEEP(), "SELECT true AS kept");
+
+// Events of whose seats something may happen: on sale, or not for longer than $1 ms.
+statement!(
+    LIVE_EVENTS(INT8, INT8),
+    "SELECT event_id FROM events
+      WHERE sales_open AND (closes_at > now() - $1 * interval '1 millisecond') IS NOT FALSE
+         OR updated_at > now() - $1 * interval '1 millisecond'
+      ORDER BY event_id LIMIT $2"
+);
+
 // What is there, lowest first; never what is "beyond the last": see V3. Where the booking is gone, its columns are NULL.
 statement!(
     OUTBOX_FIRST(INT8),

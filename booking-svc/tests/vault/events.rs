@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use booking_svc::{
-    domain::{NewEvent, SalesSettings, UnixMs},
+    domain::{EventId, NewEvent, SalesSettings, UnixMs},
     vault::Error,
 };
 use tokio::join;
@@ -81,5 +81,30 @@ fn a_change_that_the_gate_must_learn_of_raises_the_revision() {
         assert_eq!(vault.set_sales_open(&id, true).await.unwrap().unwrap(), open);
         assert_eq!(vault.set_sales_open(&event_id("nowhere"), true).await, Ok(None));
         assert_eq!(vault.update_event(&event_id("nowhere"), Some("x"), None).await, Ok(None));
+    });
+}
+
+#[test]
+fn an_event_is_live_while_it_is_on_sale_and_for_an_hour_after() {
+    with_db(async |db| {
+        let vault = db.vault().await;
+        for id in ["made", "old", "open", "over", "passed", "soon"] {
+            vault.create_event(&new_event(id, 10)).await.unwrap();
+        }
+        let long_ago = "UPDATE events SET updated_at = now() - interval '2 hours', opens_at = NULL,
+               sales_open = event_id IN ('open', 'over', 'passed'),
+               closes_at = CASE event_id WHEN 'over' THEN now() - interval '2 hours'
+                                         WHEN 'passed' THEN now() - interval '1 minute' END
+             WHERE event_id <> 'made'";
+        db.raw().await.batch_execute(long_ago).await.unwrap();
+        let live = async |limit| {
+            let live = vault.live_events(Duration::from_secs(3_600), limit).await.unwrap();
+            live.iter().map(EventId::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(live(10).await, ["made", "open", "passed"]);
+        assert_eq!(live(2).await, ["made", "open"]);
+        vault.set_sales_open(&event_id("open"), false).await.unwrap();
+        vault.set_sales_open(&event_id("soon"), true).await.unwrap();
+        assert_eq!(live(10).await, ["made", "open", "passed", "soon"]);
     });
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod decide;
+mod election;
 mod epoch;
 mod events;
 mod mutants;
