@@ -20,7 +20,7 @@ use std::{
 use seat_board::Position;
 use tokio::{
     sync::{
-        Semaphore,
+        OwnedSemaphorePermit, Semaphore,
         watch::{Receiver, Sender},
     },
     time::Instant,
@@ -76,6 +76,23 @@ impl Boards {
             return Err(Closed::Stopping);
         }
         let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| Closed::Full("watchers"))?;
+        self.begin(event, known, Some(place))
+    }
+
+    /// The same for one of the service's own, from nothing: it takes no place of a watcher.
+    pub fn watch_within(&self, event: &EventId) -> Result<Watch, Closed> {
+        if self.0.closing.is_cancelled() {
+            return Err(Closed::Stopping);
+        }
+        self.begin(event, None, None)
+    }
+
+    fn begin(
+        &self,
+        event: &EventId,
+        known: Option<Position>,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Watch, Closed> {
         let mut lives = self.lock();
         if lives.len() >= BOARDS_MAX && !lives.contains_key(event) {
             // One that lingers makes room.
@@ -146,6 +163,11 @@ impl Boards {
     /// Ends all watches.
     pub fn close(&self) {
         self.0.closing.cancel();
+    }
+
+    /// Fires when all watches end.
+    pub fn closing(&self) -> CancellationToken {
+        self.0.closing.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<EventId, Arc<Live>>> {

@@ -190,6 +190,22 @@ async fn boards_linger_and_places_are_given_back() {
     assert_eq!(boards.watched().len(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_services_own_watch_takes_no_place_keeps_the_board_and_ends_with_the_others() {
+    let boards = Boards::new(1);
+    let _watch = boards.watch(&event("rock"), None).unwrap();
+    let mut within = boards.watch_within(&event("jazz")).unwrap();
+    assert_eq!(boards.watchers(), 1);
+    advance(LINGER * 2).await;
+    assert_eq!(boards.watched().len(), 2);
+    boards.of(&event("jazz")).unwrap().restore(&states(1, 5), AsOf::now());
+    assert!(matches!(now(&mut within), Some(Message::Snapshot(snapshot)) if snapshot.version == 5));
+    boards.close();
+    assert!(boards.closing().is_cancelled());
+    assert_eq!(within.next().await, None);
+    assert_eq!(boards.watch_within(&event("jazz")).err(), Some(Closed::Stopping));
+}
+
 #[tokio::test]
 async fn boards_are_bounded_and_those_that_linger_make_room() {
     let boards = Boards::new(BOARDS_MAX * 2);

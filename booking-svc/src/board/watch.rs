@@ -33,7 +33,7 @@ pub struct Watch {
     told_stale: bool,
     heartbeat_at: Instant,
     ahead_since: Option<Instant>,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Watch {
@@ -41,7 +41,7 @@ impl Watch {
         live: Arc<Live>,
         known: Option<Position>,
         closing: CancellationToken,
-        place: OwnedSemaphorePermit,
+        place: Option<OwnedSemaphorePermit>,
     ) -> Self {
         Self {
             changed: live.subscribe(),

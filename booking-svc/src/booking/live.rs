@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use rand::Rng;
 use seat_board::Position;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::{Backend, Engine, Error};
 use crate::{
@@ -34,10 +35,7 @@ impl Engine {
         if !boards.has(event) {
             self.0.catalog.house(event).await?;
         }
-        let mut watch = boards.watch(event, known).map_err(|refused| match refused {
-            Closed::Full(what) => Error::Overloaded(what),
-            Closed::Stopping => Error::StreamEnded,
-        })?;
+        let mut watch = boards.watch(event, known).map_err(refused)?;
         if timeout(BOARD_WAIT, watch.ready()).await.is_ok() {
             return Ok(watch);
         }
@@ -46,9 +44,25 @@ impl Engine {
             .map_or_else(|why| self.gate_error(event, why), |_| Error::BackendUnavailable(Backend::Gate)))
     }
 
+    /// The same for the service's own, from a snapshot on, which comes when there is a board.
+    pub fn watch_seats_within(&self, event: &EventId) -> Result<Watch, Error> {
+        self.0.boards.watch_within(event).map_err(refused)
+    }
+
+    /// Up to `limit` events of whose seats something may happen: those on sale, and those that were until `after_close` ago.
+    pub async fn live_events(&self, after_close: Duration, limit: u32) -> Result<Vec<EventId>, Error> {
+        let found = self.0.vault.live_events(after_close, limit).await;
+        found.map_err(|error| Error::from_vault(&error))
+    }
+
     /// Ends all watches, for this replica stops.
     pub fn end_watches(&self) {
         self.0.boards.close();
+    }
+
+    /// Fires when all watches end.
+    pub fn watches_end(&self) -> CancellationToken {
+        self.0.boards.closing()
     }
 
     /// Feeds the boards of a shard's events, for good.
@@ -200,6 +214,13 @@ impl Engine {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+fn refused(refused: Closed) -> Error {
+    match refused {
+        Closed::Full(what) => Error::Overloaded(what),
+        Closed::Stopping => Error::StreamEnded,
     }
 }
 
