@@ -3,10 +3,11 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 const ROOT: &str = "proto";
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "proto/ticketengine/booking/v1/booking_service.proto",
     "proto/ticketengine/booking/v1/event_service.proto",
     "proto/ticketengine/events/v1/booking_events.proto",
+    "proto/ticketengine/events/v1/seat_events.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -190,8 +190,14 @@ fn start_relay(
     meter: &Meter,
 ) -> Result<(), StartError> {
     let outbox = vault::Outbox::new(&vault_options(stores))?;
-    let relay = relay::Relay::new(&kafka.into(), outbox, engine.clone(), meter)?;
+    let options = relay::Options::from(kafka);
+    let relay = relay::Relay::new(&options, outbox, engine.clone(), meter)?;
+    let election = vault::Election::new(&vault_options(stores))?;
+    let seats = relay::SeatsRelay::new(&options, election, engine.clone(), meter)?;
     daemons.spawn("relay", relay.run(daemons.stopping()));
+    if let Some(seats) = seats {
+        daemons.spawn("seats relay", seats.run(daemons.stopping()));
+    }
     Ok(())
 }
 

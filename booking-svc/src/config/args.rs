@@ -107,7 +107,7 @@ pub struct DatabaseArgs {
     pub database_url: Option<Secret>,
 }
 
-/// Where bookings are told of, in builds with the feature `kafka`.
+/// Where bookings and seats are told of, in builds with the feature `kafka`.
 #[derive(Args, Clone, Debug)]
 pub struct KafkaArgs {
     /// Kafka's brokers, such as kafka-1:9092,kafka-2:9092; then bookings in the outbox are sent there.
@@ -116,6 +116,12 @@ pub struct KafkaArgs {
     /// The topic of bookings.
     #[arg(long, env = "TE_KAFKA_TOPIC", default_value = "ticketengine.bookings")]
     pub kafka_topic: String,
+    /// The topic of seats, which is told each change of their status; none by default.
+    #[arg(long, env = "TE_KAFKA_SEATS_TOPIC")]
+    pub kafka_seats_topic: Option<String>,
+    /// Between two snapshots of an event's seats, such as 5m: who begins to read waits so long at most.
+    #[arg(long, env = "TE_KAFKA_SEATS_SNAPSHOT_EVERY", value_parser = parse_duration, default_value = "5m")]
+    pub kafka_seats_snapshot_every: Duration,
     /// Further options of librdkafka, as name=value, with spaces or line breaks between them.
     #[arg(long, env = "TE_KAFKA_OPTIONS", hide_env_values = true)]
     pub kafka_options: Option<Secret>,

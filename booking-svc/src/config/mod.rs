@@ -6,7 +6,7 @@ mod kafka;
 mod secret;
 
 pub use args::{AuthMode, DatabaseArgs, EngineArgs, JwtArgs, KafkaArgs, ServeArgs, StoreArgs};
-pub use kafka::Kafka;
+pub use kafka::{Kafka, KafkaSeats};
 pub use secret::Secret;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

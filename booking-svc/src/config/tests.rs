@@ -162,3 +162,28 @@ fn options_of_kafka_are_read_and_wrong_ones_are_named() {
     let topic = wrong_with(&[("--kafka-brokers", "127.0.0.1:1"), ("--kafka-topic", "a b")]);
     assert!(topic.starts_with("TE_KAFKA_TOPIC must be"), "{topic}");
 }
+
+#[cfg(feature = "kafka")]
+#[test]
+fn seats_are_told_of_where_a_topic_of_their_own_is_named() {
+    let brokers = ("--kafka-brokers", "127.0.0.1:1");
+    let seats = |topic| config(&[brokers, ("--kafka-seats-topic", topic)]).unwrap().kafka.unwrap().seats;
+    assert!(seats("").is_none() && config(&[brokers]).unwrap().kafka.unwrap().seats.is_none());
+    let (named, five_minutes) = (seats("te.seats").unwrap(), Duration::from_secs(300));
+    assert_eq!((named.topic.as_str(), named.snapshot_every), ("te.seats", five_minutes));
+    for (settings, problem) in [
+        (&[("--kafka-seats-topic", "te.seats")][..], "TE_KAFKA_SEATS_TOPIC is set, but TE_KAFKA_BROKERS is"),
+        (&[brokers, ("--kafka-seats-topic", "a b")], "TE_KAFKA_SEATS_TOPIC must be 1 to 249"),
+        (
+            &[brokers, ("--kafka-seats-topic", "ticketengine.bookings")],
+            "TE_KAFKA_SEATS_TOPIC must be another",
+        ),
+        (
+            &[brokers, ("--kafka-seats-topic", "s"), ("--kafka-seats-snapshot-every", "999ms")],
+            "TE_KAFKA_SEATS_SNAPSHOT_EVERY must be at least 1s",
+        ),
+    ] {
+        let error = wrong_with(settings);
+        assert!(error.starts_with(problem), "{error}");
+    }
+}

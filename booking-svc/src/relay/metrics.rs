@@ -74,6 +74,66 @@ impl Metrics {
     }
 }
 
+/// What is told of seats.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    Snapshot,
+    Changes,
+}
+
+/// What the relay of seats tells of itself.
+pub(super) struct SeatsMetrics {
+    events: Gauge<u64>,
+    records: Counter<u64>,
+    failures: Counter<u64>,
+}
+
+impl SeatsMetrics {
+    pub(super) fn new(meter: &Meter) -> Self {
+        let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        let events = meter.u64_gauge("ticketengine.seats_topic.events");
+        let records =
+            counter("ticketengine.seats_topic.records", "Records of seats that Kafka has from here");
+        let failures = counter("ticketengine.seats_topic.failures", "Leads that failed, by whom they failed");
+        let metrics = Self {
+            events: events.with_description("Events of whose seats this replica tells Kafka now").build(),
+            records,
+            failures,
+        };
+        metrics.follows(0);
+        for told in [Told::Snapshot, Told::Changes] {
+            metrics.records.add(0, &[kind(told)]);
+        }
+        for failed in [Failed::Kafka, Failed::Vault] {
+            metrics.failures.add(0, &[label(failed)]);
+        }
+        metrics
+    }
+
+    /// So many events.
+    pub(super) fn follows(&self, events: usize) {
+        self.events.record(events as u64, &[]);
+    }
+
+    pub(super) fn told(&self, told: Told) {
+        self.records.add(1, &[kind(told)]);
+    }
+
+    pub(super) fn failed(&self, failed: Failed) {
+        self.failures.add(1, &[label(failed)]);
+    }
+}
+
+fn kind(told: Told) -> KeyValue {
+    KeyValue::new(
+        "kind",
+        match told {
+            Told::Snapshot => "snapshot",
+            Told::Changes => "changes",
+        },
+    )
+}
+
 fn label(failed: Failed) -> KeyValue {
     KeyValue::new(
         "store",

@@ -1,13 +1,15 @@
 //! Tells Kafka of bookings: the only place that names it. Takes changes from the vault's outbox, in turns with the relays
-//! of other replicas, and delivers each at least once.
+//! of other replicas, and delivers each at least once. Where it is wanted, another loop tells of seats.
 //!
 //! Kafka that is away costs lag and nothing else: no call waits for it, and no other loop.
 
 mod message;
 mod metrics;
 mod producer;
+mod seats;
 
 pub use producer::Error;
+pub use seats::{SeatsOptions, SeatsRelay};
 
 use std::time::Duration;
 
@@ -53,6 +55,8 @@ pub struct Options {
     pub brokers: String,
     /// Where bookings go.
     pub topic: String,
+    /// What is told of seats; None where that is nothing.
+    pub seats: Option<SeatsOptions>,
     /// Further options of librdkafka.
     pub options: Vec<(String, String)>,
 }
@@ -99,22 +103,20 @@ impl Relay {
         let mut failures = 0;
         while !stop.is_cancelled() {
             let all_well = self.pass(&stop).await;
-            let pause = match all_well {
+            let rest = match all_well {
                 Ok(true) => Duration::ZERO,
                 Ok(false) => PAUSE,
                 Err(failed) => {
                     self.metrics.failed(failed);
                     failures += 1;
-                    (PAUSE * 2_u32.saturating_pow(failures)).min(PAUSE_MAX)
+                    after(failures)
                 }
             };
             if all_well.is_ok() {
                 failures = 0;
             }
-            // Jitter keeps replicas apart.
-            let pause = pause.mul_f64(rand::rng().random_range(0.8..1.2));
             select! {
-                () = sleep(pause) => {}
+                () = pause(rest) => {}
                 () = stop.cancelled() => {}
             }
         }
@@ -178,6 +180,17 @@ impl Relay {
             Err(error) => tracing::debug!(%error, "the outbox could not be looked at"),
         }
     }
+}
+
+/// The pause after so many failures in a row.
+fn after(failures: u32) -> Duration {
+    (PAUSE * 2_u32.saturating_pow(failures)).min(PAUSE_MAX)
+}
+
+/// Jitter keeps replicas apart.
+async fn pause(length: Duration) {
+    let jitter = rand::rng().random_range(0.8..1.2);
+    sleep(length.mul_f64(jitter)).await;
 }
 
 async fn deliver(

@@ -12,7 +12,11 @@ use rdkafka::{
     error::KafkaError,
     producer::{DeliveryFuture, FutureProducer},
 };
-use tokio::{select, task::spawn_blocking, time::sleep};
+use tokio::{
+    select,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Options, message::Message};
@@ -76,11 +80,8 @@ impl Producer {
         messages: &[Message],
         stop: &CancellationToken,
     ) -> Result<Vec<bool>, Error> {
-        let client = match &self.client {
-            Some(client) => client,
-            None => self.client.insert(self.config.create()?),
-        };
-        let (sent, refused) = send(client, &self.topic, messages);
+        let Client { producer, topic } = self.client()?;
+        let (sent, refused) = send(producer, topic, messages);
         let mut acknowledged = vec![false; messages.len()];
         let failure = select! {
             failure = await_all(sent, &mut acknowledged) => failure,
@@ -94,13 +95,38 @@ impl Producer {
         Ok(in_order(messages.iter().map(|message| &message.event), &acknowledged))
     }
 
+    /// What sends, until [`Self::renew`].
+    pub(super) fn client(&mut self) -> Result<Client<'_>, Error> {
+        let Self { config, topic, client } = self;
+        let producer = match client {
+            Some(client) => client,
+            None => client.insert(config.create()?),
+        };
+        Ok(Client { producer, topic })
+    }
+
     /// What it had in flight may still arrive, in its order. A message that it sent later would overtake what it gave up.
-    async fn renew(&mut self) {
+    pub(super) async fn renew(&mut self) {
         let client = self.client.take();
         // It waits for its own threads, a moment.
         if let Err(panicked) = spawn_blocking(move || drop(client)).await {
             tracing::error!(%panicked, "a producer did not end well");
         }
+    }
+}
+
+/// Sends single messages, of many events at once.
+#[derive(Clone, Copy)]
+pub(super) struct Client<'a> {
+    producer: &'a FutureProducer,
+    topic: &'a str,
+}
+
+impl Client<'_> {
+    /// Sends one, and waits until it is delivered. There must be no other of its event under way.
+    pub(super) async fn deliver(&self, message: &Message) -> Result<(), Error> {
+        let sent = self.producer.send_result(message.record(self.topic)).map_err(|(error, _)| error)?;
+        timeout(DELIVERY_WAIT, outcome(sent)).await.unwrap_or(Err(Error::Silent(DELIVERY_WAIT)))
     }
 }
 
@@ -193,6 +219,7 @@ mod tests {
         Options {
             brokers: "127.0.0.1:1".into(),
             topic: "t".into(),
+            seats: None,
             options: pairs.map(|(name, value)| (name.into(), value.into())).collect(),
         }
     }

@@ -48,16 +48,8 @@ pub(super) struct Consumer {
 
 impl Consumer {
     pub(super) fn new(brokers: &str) -> Self {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", brokers).set("group.id", "test").set("enable.auto.commit", "false");
-        let client: StreamConsumer = config.create().unwrap();
-        let mut partitions = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
-            partitions.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
-        }
-        client.assign(&partitions).unwrap();
         Self {
-            client,
+            client: from_the_beginning(brokers, TOPIC),
             seen: HashSet::new(),
             told: Vec::new(),
             seats: HashMap::new(),
@@ -117,16 +109,34 @@ impl Consumer {
     }
 }
 
-fn read(record: &impl rdkafka::Message) -> Told {
-    let headers = record.headers().unwrap().iter();
+/// Reads all partitions of a topic.
+pub(super) fn from_the_beginning(brokers: &str, topic: &str) -> StreamConsumer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("group.id", "test").set("enable.auto.commit", "false");
+    let client: StreamConsumer = config.create().unwrap();
+    let mut partitions = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        partitions.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+    }
+    client.assign(&partitions).unwrap();
+    client
+}
+
+/// A record's key, and its headers by name.
+pub(super) fn outside(record: &impl rdkafka::Message) -> (String, HashMap<String, String>) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let headers: HashMap<_, _> =
-        headers.map(|header| (header.key.to_owned(), text(header.value.unwrap()))).collect();
+    let headers = record.headers().unwrap().iter();
+    let headers = headers.map(|header| (header.key.to_owned(), text(header.value.unwrap()))).collect();
+    (text(record.key().unwrap()), headers)
+}
+
+fn read(record: &impl rdkafka::Message) -> Told {
+    let (key, headers) = outside(record);
     let value = record.payload().unwrap();
     let booking = match headers["ce_type"].as_str() {
         "ticketengine.events.v1.BookingConfirmed" => events::BookingConfirmed::decode(value).unwrap().booking,
         "ticketengine.events.v1.BookingCancelled" => events::BookingCancelled::decode(value).unwrap().booking,
         other => panic!("{other}"),
     };
-    Told { key: text(record.key().unwrap()), headers, booking: booking.unwrap() }
+    Told { key, headers, booking: booking.unwrap() }
 }

@@ -18,7 +18,7 @@ pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// Each on seats of its own.
 const CUSTOMERS: u32 = 4;
 const SEATS_EACH: u32 = 2;
-const EVENTS: [&str; 3] = ["jazz", "opera", "rock"];
+pub(super) const EVENTS: [&str; 3] = ["jazz", "opera", "rock"];
 
 /// Load that runs until it is stopped.
 pub(super) struct Load {

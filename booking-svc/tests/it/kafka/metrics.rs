@@ -15,9 +15,6 @@ use tokio::{
 use super::load;
 use crate::support::wait_until;
 
-/// Begins the names of what only a relay has.
-const OURS: &str = "ticketengine_outbox_";
-
 /// Waits until the sum of a metric's series that have this label is as it should be.
 pub(super) async fn becomes(address: SocketAddr, metric: &str, label: &str, is_so: impl Fn(f64) -> bool) {
     wait_until(metric, load::LIMIT, async || {
@@ -28,10 +25,10 @@ pub(super) async fn becomes(address: SocketAddr, metric: &str, label: &str, is_s
     .await;
 }
 
-/// The same names with the same labels.
-pub(super) async fn assert_documented(address: SocketAddr) {
+/// The same names with the same labels, of those that begin like this.
+pub(super) async fn assert_documented(address: SocketAddr, ours: &str) {
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in scrape(address).await.lines().filter(|line| line.starts_with(OURS)) {
+    for line in scrape(address).await.lines().filter(|line| line.starts_with(ours)) {
         let series = line.rsplit_once(' ').unwrap().0;
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
         let labels =
@@ -43,16 +40,17 @@ pub(super) async fn assert_documented(address: SocketAddr) {
     let (_, part) = docs.split_once("\n## booking-svc with Kafka\n").unwrap();
     let rows = part.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
     let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
-    let documented: BTreeMap<String, BTreeSet<String>> = rows
+    let mut documented: BTreeMap<String, BTreeSet<String>> = rows
         .map(|row| {
             let cells: Vec<_> = row.split('|').collect();
             (quoted(cells[1]).remove(0), quoted(cells[2]).into_iter().collect())
         })
         .collect();
+    documented.retain(|name, _| name.starts_with(ours));
     assert_eq!(told, documented);
 }
 
-async fn scrape(address: SocketAddr) -> String {
+pub(super) async fn scrape(address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
     let mut text = String::new();

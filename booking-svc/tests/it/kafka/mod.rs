@@ -1,12 +1,15 @@
-//! Bookings, told by a real Kafka: run by `./dev test-kafka`.
+//! Bookings and seats, told by a real Kafka: run by `./dev test-kafka`.
 
 mod consumer;
 mod faults;
 mod load;
 mod metrics;
 mod records;
+mod seats;
 
-use booking_svc::config::Kafka;
+use std::time::Duration;
+
+use booking_svc::config::{Kafka, KafkaSeats};
 use testkit::kafka::Broker;
 
 use self::{consumer::Consumer, load::Load};
@@ -16,6 +19,7 @@ use crate::support::{
 };
 
 const TOPIC: &str = "ticketengine.bookings";
+const SEATS_TOPIC: &str = "ticketengine.seats";
 
 /// Stores whose outbox is on, and a broker.
 struct Stage {
@@ -36,8 +40,17 @@ impl Stage {
 
     /// Settings of a replica that tells this broker.
     fn settings(&self) -> Settings {
-        let kafka = Kafka { brokers: self.broker.address(), topic: TOPIC.into(), options: Vec::new() };
+        let brokers = self.broker.address();
+        let kafka = Kafka { brokers, topic: TOPIC.into(), seats: None, options: Vec::new() };
         Settings { kafka: Some(kafka), ..self.world.settings() }
+    }
+
+    /// The same, and it tells of seats.
+    fn with_seats(&self, snapshot_every: Duration) -> Settings {
+        let mut settings = self.settings();
+        let seats = KafkaSeats { topic: SEATS_TOPIC.into(), snapshot_every };
+        settings.kafka.as_mut().unwrap().seats = Some(seats);
+        settings
     }
 
     async fn relay(&self) -> Replica {

@@ -49,6 +49,12 @@ impl Doomed {
         Self::spawn(world, &[("TE_KAFKA_BROKERS", brokers), ("TE_ABORT_AT", &end)], false)
     }
 
+    /// Starts one that tells of seats, too.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn relay_of_seats(world: &World, brokers: &str, topic: &str) -> Self {
+        Self::spawn(world, &[("TE_KAFKA_BROKERS", brokers), ("TE_KAFKA_SEATS_TOPIC", topic)], false)
+    }
+
     fn spawn(world: &World, settings: &[(&str, &str)], sweeps: bool) -> Self {
         let port = Port::take();
         let process = Process::spawn(
