@@ -72,7 +72,9 @@ impl Reader {
                 Ok(record) => self.take(&record.detach()),
                 // There is no topic before the first record, and the broker may be away.
                 Err(KafkaError::MessageConsumption(
-                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::AllBrokersDown,
+                    RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::AllBrokersDown
+                    | RDKafkaErrorCode::BrokerTransportFailure,
                 )) => {}
                 Err(error) => panic!("{error}"),
             }
