@@ -79,7 +79,7 @@ def test_kafka_is_told_where_the_outbox_is_on():
     assert told("minimal") == ("off", {})
     on, settings = told("everything")
     assert on == "on" and settings["TE_KAFKA_BROKERS"] == "kafka-1:9092,kafka-2:9092,kafka-3:9093"
-    assert settings["TE_KAFKA_TOPIC"] == "sale.bookings"
+    assert settings["TE_KAFKA_TOPIC"] == "sale.bookings" and settings["TE_KAFKA_SEATS_TOPIC"] == "sale.seats"
     assert settings["TE_KAFKA_OPTIONS"]["secretKeyRef"] == {"name": "kafka", "key": "options"}
     policy = one(render("everything"), "NetworkPolicy", "tickets-booking-svc")["spec"]
     assert [port["port"] for rule in policy["egress"] for port in rule["ports"]][-2:] == [9092, 9093]
