@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use bb8_redis::redis::{Client, ConnectionInfo, cmd, pipe};
+use bb8_redis::redis::{Client, ConnectionInfo, pipe};
 use futures_util::future::join_all;
 use tokio::{
     sync::watch,
@@ -239,7 +239,10 @@ impl Masters {
     async fn time_of(&self, master: &Master) -> Result<Connection, Error> {
         let connection = master.node.get().await?;
         let asked = Instant::now();
-        let (seconds, micros): (i64, i64) = connection.query(&cmd("TIME")).await?;
+        let mut ask = pipe();
+        // TIME is answered while an AOF is loaded, PING is not.
+        ask.cmd("PING").cmd("TIME");
+        let (_, (seconds, micros)): (String, (i64, i64)) = connection.pipeline(&ask).await?;
         master.clock.read(asked, seconds * 1000 + micros / 1000);
         Ok(connection)
     }

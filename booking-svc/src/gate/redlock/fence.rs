@@ -35,6 +35,8 @@ struct Fenced {
     same_redis: bool,
     quarantine: Duration,
     told: Told,
+    /// When it had told all.
+    at: Instant,
     own: Survivors,
 }
 
@@ -106,7 +108,8 @@ impl Takeover {
         if old != Epoch(0) {
             own = gate.read_gate(&reached.connection, &self.event, old).await?;
             told.gate = (own.whole && same_redis && clock_is_true).then_some(old);
-            counts &= told.gate.is_some();
+            // What a gate of an earlier life lacks, its node has waited out before it counts again.
+            counts &= told.gate.is_some() || !same_redis;
             // What was sold is the vault's to say.
             let gate = own.reservations.iter().filter(|hold| hold.state != ReservationState::Booked).cloned();
             let (live, ended): (Vec<_>, _) = gate.partition(|hold| is_live(hold, own.now));
@@ -116,7 +119,8 @@ impl Takeover {
             }));
             told.ended = ended.into_iter().map(over).collect();
         }
-        Ok(Ok(Fenced { node: reached.node, counts, gate: old, same_redis, quarantine, told, own }))
+        let at = Instant::now();
+        Ok(Ok(Fenced { node: reached.node, counts, gate: old, same_redis, quarantine, told, at, own }))
     }
 
     /// False where one of them can not be read. None lasts longer than a hold can, whatever the node's clock says.
@@ -146,17 +150,19 @@ impl Takeover {
             fenced.iter().filter(|node| node.gate != Epoch(0)).map(|node| (node.node, node.gate)).collect();
         let (mut own, mut own_gate, mut same_redis) = (Survivors::default(), Epoch(0), true);
         let mut trusted = None;
-        let mut told = Vec::new();
-        for node in fenced {
+        let (mut told, began) = (Vec::new(), Instant::now());
+        for mut node in fenced {
+            age(&mut node.told.live, began - node.at);
             if node.node == self.carrier {
                 (own, own_gate, same_redis, trusted) = (node.own, node.gate, node.same_redis, node.told.gate);
             }
             told.push(node.told);
         }
-        let merged = merge(told);
+        let mut merged = merge(told);
         // Nobody's promise is cut short: who gives way to a newer hold is about to end.
         sleep(merged.wait).await;
-        // What is left was measured before, so no hold ends early by this.
+        // A hold that the takeover has waited with lasts no longer for it. Answers were on their way before: none ends early by this.
+        age(&mut merged.live, began.elapsed());
         let (seconds, micros): (i64, i64) = self.connection()?.query(&cmd("TIME")).await?;
         let now = UnixMs(seconds * 1000 + micros / 1000);
         let by_majority = counting >= majority(nodes);
@@ -170,6 +176,11 @@ impl Takeover {
         }
         Ok(Frozen::Old(Old { epoch: own_gate, same_redis, quarantine_until: now + quarantine }))
     }
+}
+
+/// Takes what has passed since off what is left of each.
+fn age(holds: &mut [Live], by: Duration) {
+    holds.iter_mut().for_each(|hold| hold.left = hold.left.saturating_sub(by));
 }
 
 fn is_live(hold: &Reservation, now: UnixMs) -> bool {

@@ -34,6 +34,27 @@ async fn a_node_that_was_restarted_empty_does_not_count_for_one_hold_time_and_co
 }
 
 #[tokio::test]
+async fn a_carrier_that_is_back_with_its_gate_of_before_counts_after_one_hold_time() {
+    let (nodes, gate) = Nodes::start(3, TTL).await;
+    let (carrier, others) = nodes.carrier().await;
+    let redis = |node: usize| &nodes.masters.nodes[node].redis;
+    redis(carrier).kill().await;
+    nodes.take_over(&gate, Epoch(2)).await;
+    assert_eq!(nodes.carrier().await.0, others[0]);
+    redis(carrier).restart().await;
+    redis(others[1]).pause();
+    let mut tries = 0;
+    wait_until("it counts for a grant", STORE_LIMIT, async || {
+        tries += 1;
+        matches!(grant(&gate, &format!("c{tries}"), &[tries]).await, Ok(Granted::New(_)))
+    })
+    .await;
+    redis(others[1]).resume();
+    redis(others[0]).kill().await;
+    assert!(nodes.take_over(&gate, Epoch(3)).await.by_majority, "so it does for a takeover");
+}
+
+#[tokio::test]
 async fn a_takeover_does_not_rely_on_what_was_restarted() {
     let (nodes, gate) = Nodes::start(5, LONG).await;
     let (carrier, others) = nodes.carrier().await;

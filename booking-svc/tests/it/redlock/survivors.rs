@@ -12,6 +12,9 @@ use crate::support::{STORE_LIMIT, wait_until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Less than the wait that would be added.
+const ROUND_TRIPS: Duration = Duration::from_millis(700);
+
 /// Of the node that has to hand the event over: it does not count any more, and can be read.
 const FORGETS: [&str; 2] = ["DEL", "test:{rock}:vote"];
 
@@ -42,12 +45,15 @@ async fn an_old_gate_is_dropped_when_its_node_votes_for_all_that_it_knew() {
 async fn who_gives_way_to_a_newer_hold_has_had_its_time() {
     let (nodes, gate) = Nodes::start(3, MINUTE).await;
     let (_, others) = nodes.carrier().await;
-    let ends = nodes.put_lock(others[0], "1.1", 5, Duration::from_millis(1_200)).await;
+    let ends = nodes.put_lock(others[0], "1.1", 5, Duration::from_millis(1_350)).await;
     nodes.put_lock(others[1], "1.9", 5, MINUTE).await;
+    let lasts = nodes.put_lock(others[0], "1.3", 6, MINUTE / 2).await;
     nodes.take_over(&gate, Epoch(2)).await;
     assert!(nodes.now(others[0]).await >= ends, "somebody else has the seat for good already");
     let newer = gate.get(&"rock.1.9".parse().unwrap(), None).await.unwrap().unwrap();
     assert_eq!(newer.reservation.state, ReservationState::Held);
+    let other = gate.get(&"rock.1.3".parse().unwrap(), None).await.unwrap().unwrap().reservation;
+    assert!(other.deadline <= lasts + ROUND_TRIPS, "it was made longer by the wait: {other:?}, {lasts}");
 }
 
 #[tokio::test]
