@@ -21,7 +21,7 @@ use crate::{
     domain::{CustomerId, EventId, SalesSettings},
     healthcheck,
     identity::{Mint, Role},
-    limits, migrate, serve, venue,
+    limits, migrate, serve, vault_options, venue,
 };
 
 /// Seat reservations: holds in Redis, bookings in PostgreSQL, gRPC in front.
@@ -261,7 +261,7 @@ async fn load(args: LoadArgs) -> Result<(), Failure> {
     }
 
     let (crew, metrics) = (Crew::default(), Metrics::new(SERVICE).map_err(StartError::from)?);
-    let engine = build(&stores, &settings, &crew, &metrics.meter()).await?;
+    let engine = build(vault_options(&stores), &stores, &settings, &crew, &metrics.meter()).await?;
     let mut event = engine.create_event(new).await?;
     if args.open_sales && !event.sales_open {
         event = engine.set_sales_open(&event.id, true).await?;

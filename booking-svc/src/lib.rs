@@ -103,9 +103,10 @@ pub async fn serve(
         Auth::Jwt(_) => follow_jwks(Arc::clone(&config.auth), &crew.daemons),
     }
     let mut shutdown = pin!(shutdown);
+    let vault = vault_options(&config.stores);
     // Stores may take their time; a stop must not have to wait for them.
     let engine = tokio::select! {
-        engine = build(&config.stores, &config.engine, &crew, &meter) => engine,
+        engine = build(vault.clone(), &config.stores, &config.engine, &crew, &meter) => engine,
         () = &mut shutdown => {
             crew.stop().await;
             return Ok(());
@@ -120,7 +121,7 @@ pub async fn serve(
     };
     #[cfg(feature = "kafka")]
     if let Some(kafka) = &config.kafka
-        && let Err(error) = start_relay(kafka, &config.stores, &engine, &crew.daemons, &meter)
+        && let Err(error) = start_relay(kafka, &vault, &engine, &crew.daemons, &meter)
     {
         crew.stop().await;
         return Err(error);
@@ -136,8 +137,9 @@ pub async fn serve(
     Ok(served?)
 }
 
-/// Connects the stores and starts the use cases: the one place where the parts meet.
+/// Connects the stores and starts the use cases: the one place where the parts meet. `vault` is from [`vault_options`].
 pub async fn build(
+    vault: vault::Options,
     stores: &Stores,
     settings: &EngineSettings,
     crew: &Crew,
@@ -151,7 +153,6 @@ pub async fn build(
         tombstone_ttl: settings.tombstone_ttl,
         wait: stores.redis_wait,
     };
-    let vault = vault_options(stores);
     let (gate, vault) = (
         Gate::connect(&gate, &crew.daemons, meter).await?,
         Vault::connect(vault, &crew.daemons, meter).await?,
@@ -171,7 +172,8 @@ pub async fn build(
     Ok(Engine::start(gate, vault, meter, crew.work.clone(), crew.daemons.clone(), options))
 }
 
-fn vault_options(stores: &Stores) -> vault::Options {
+/// The vault's settings. What one learns of the hosts, those who have a clone know, too.
+pub fn vault_options(stores: &Stores) -> vault::Options {
     vault::Options {
         connections: stores.database_connections,
         read_url: stores.database_read_url.as_ref().map(|url| url.expose().into()),
@@ -184,15 +186,15 @@ fn vault_options(stores: &Stores) -> vault::Options {
 #[cfg(feature = "kafka")]
 fn start_relay(
     kafka: &config::Kafka,
-    stores: &Stores,
+    vault: &vault::Options,
     engine: &Engine,
     daemons: &Tasks,
     meter: &Meter,
 ) -> Result<(), StartError> {
-    let outbox = vault::Outbox::new(&vault_options(stores))?;
+    let outbox = vault::Outbox::new(vault)?;
     let options = relay::Options::from(kafka);
     let relay = relay::Relay::new(&options, outbox, engine.clone(), meter)?;
-    let election = vault::Election::new(&vault_options(stores))?;
+    let election = vault::Election::new(vault)?;
     let seats = relay::SeatsRelay::new(&options, election, engine.clone(), meter)?;
     daemons.spawn("relay", relay.run(daemons.stopping()));
     if let Some(seats) = seats {

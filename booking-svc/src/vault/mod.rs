@@ -30,6 +30,7 @@ pub use migrate::{Migrated, migrate};
 pub use options::{Options, Pooler};
 pub use outbox::{Look, Outbox, Turn};
 pub use recovery::{Taken, Truth};
+pub use timeline::Latest;
 
 use std::time::Duration;
 
@@ -47,7 +48,6 @@ use self::{
     pool::{Access, Manager, Pool},
     replica::Replica,
     sql::Statement,
-    timeline::Latest,
 };
 use crate::tasks::Tasks;
 
@@ -75,9 +75,8 @@ impl Vault {
     /// a malformed URL are refused at once.
     pub async fn connect(options: Options, daemons: &Tasks, meter: &Meter) -> Result<Self, Error> {
         let give_up = Instant::now() + CONNECT_PATIENCE;
-        let latest = Latest::default();
         let (asking, deciding) = loop {
-            match open(&options, &latest).await {
+            match open(&options).await {
                 Ok(pools) => break pools,
                 Err(error) if error.is_permanent() || Instant::now() > give_up => return Err(error),
                 Err(error) => tracing::info!(%error, "waiting for the vault"),
@@ -88,7 +87,7 @@ impl Vault {
         let asking = Pool::new(asking, options.asking(), meter, "postgresql-ask");
         let deciding = Pool::new(deciding, options.deciding(), meter, "postgresql-decide");
         let operations = Operations::new(meter, "postgresql");
-        watch_hosts(&options, latest, daemons)?;
+        watch_hosts(&options, daemons)?;
         let replica = Replica::open(&options, &asking, &operations, daemons, meter).await?;
         let lanes = lanes::Metrics::new(meter, operations.clone());
         let decisions = lanes::start(deciding, &options, daemons, lanes);
@@ -153,25 +152,25 @@ impl Vault {
 }
 
 /// Where a failover is possible.
-fn watch_hosts(options: &Options, latest: Latest, daemons: &Tasks) -> Result<(), Error> {
+fn watch_hosts(options: &Options, daemons: &Tasks) -> Result<(), Error> {
     let hosts = Manager::new(options, &options.url, Access::Read, options.query_timeout)?;
     if hosts.count() > 1 && options.pooler == Pooler::None {
-        daemons.spawn("vault timelines", latest.watch(hosts, daemons.stopping()));
+        daemons.spawn("vault timelines", options.latest.clone().watch(hosts, daemons.stopping()));
     }
     Ok(())
 }
 
-async fn open(options: &Options, latest: &Latest) -> Result<(bb8::Pool<Manager>, bb8::Pool<Manager>), Error> {
+async fn open(options: &Options) -> Result<(bb8::Pool<Manager>, bb8::Pool<Manager>), Error> {
     if options.pooler == Pooler::None && pool::lends(options, &options.url, Access::Write).await? {
         return Err(Error::Pooler("set TE_DATABASE_POOLER=transaction"));
     }
     let manager = |patience| Manager::new(options, &options.url, Access::Write, patience);
-    let asking = manager(options.query_timeout)?.asking_the(latest);
+    let asking = manager(options.query_timeout)?;
     let mut probe = asking.connect().await?;
     migrate::check(&probe.query(&sql::SCHEMA_VERSION, &[]).await?)?;
     warn_of_rights(&probe.query(&sql::MAY_DELETE, &[]).await?)?;
     drop(probe);
-    let deciding = manager(options.decide_timeout)?.asking_the(latest);
+    let deciding = manager(options.decide_timeout)?;
     let asking = asking.pool(options.asking(), options.pool_wait).await?;
     Ok((asking, deciding.pool(options.deciding(), options.pool_wait).await?))
 }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::Latest;
 use crate::limits;
 
 /// What stands between the service and PostgreSQL.
@@ -35,6 +36,8 @@ pub struct Options {
     pub commit_lanes: usize,
     /// Work on a server that may lose what it has acknowledged. For benchmarks and experiments.
     pub allow_unsafe_durability: bool,
+    /// Which of several primaries is the latest: known to all who have a clone of these settings.
+    pub latest: Latest,
 }
 
 impl Options {
@@ -50,6 +53,7 @@ impl Options {
             decide_timeout: Duration::from_secs(2),
             commit_lanes: 2,
             allow_unsafe_durability: false,
+            latest: Latest::default(),
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) struct Manager {
     servers: Vec<PostgresConnectionManager<NoTls>>,
     /// The place of the one that was good last: it is asked first.
     last: AtomicUsize,
-    /// Which of several primaries may be asked.
+    /// Which of several primaries may be asked, where there may be several.
     latest: Option<Latest>,
     access: Access,
     pooler: Pooler,
@@ -75,26 +75,22 @@ impl Manager {
             config.target_session_attrs(TargetSessionAttrs::Any);
         }
         let servers = each_host(&config)?.into_iter().map(|host| PostgresConnectionManager::new(host, NoTls));
+        let servers: Vec<_> = servers.collect();
+        // A pooler's connection tells nothing of the server that is asked next.
+        let may_be_old = servers.len() > 1 && access == Access::Write && options.pooler == Pooler::None;
         // The server gives up first: its locks are gone when the client asks again. What it can not bound (a COMMIT, a
         // stopped server) the client does.
         let limit_ms = (patience * 4 / 5).as_millis().max(1);
         Ok(Self {
-            servers: servers.collect(),
+            servers,
             last: AtomicUsize::new(0),
-            latest: None,
+            latest: may_be_old.then(|| options.latest.clone()),
             access,
             pooler: options.pooler,
             limit_ms,
             // Who only reads acknowledges nothing.
             allow_unsafe_durability: options.allow_unsafe_durability || access == Access::Read,
         })
-    }
-
-    /// The same, but a primary of before a failover is not asked. Nothing where there is one host; a pooler's connection tells nothing
-    /// of the server that is asked next.
-    pub(super) fn asking_the(self, latest: &Latest) -> Self {
-        let several = self.servers.len() > 1 && self.pooler == Pooler::None;
-        Self { latest: several.then(|| latest.clone()), ..self }
     }
 
     /// How many hosts there are.

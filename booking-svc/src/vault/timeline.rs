@@ -21,8 +21,8 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const ASK_WAIT: Duration = Duration::from_millis(500);
 
 /// The latest timeline that a primary has named: each promotion begins one. Cheap to clone.
-#[derive(Clone, Default)]
-pub(super) struct Latest(Arc<AtomicI64>);
+#[derive(Clone, Debug, Default)]
+pub struct Latest(Arc<AtomicI64>);
 
 impl Latest {
     /// Takes note of a primary's timeline.
