@@ -36,8 +36,8 @@ use crate::{
     vault::{self, Election, Lead},
 };
 
-/// Events that are told of at once. Each takes a board.
-const EVENTS_MAX: usize = 512;
+/// Events that are told of at once. Each takes a board, and a part of what one reader of the log reads at a time.
+const EVENTS_MAX: usize = 128;
 /// How long an event is told of after its sale: holds end, and bookings are cancelled.
 const AFTER_CLOSE: Duration = Duration::from_secs(60 * 60);
 /// Between two looks for events that are new, or over.
