@@ -93,7 +93,8 @@ impl Scene {
             now.2.clear(); // A tombstone of what the gate had forgotten is welcome.
         }
         assert_eq!(now, before, "{meanwhile:?}: the late writer changed something");
-        self.quick.confirm(bobs, "bob-pays").await.unwrap_or_else(|error| panic!("{meanwhile:?}: {error:?}"));
+        let confirmed = until_definite(async || self.quick.confirm(bobs, "bob-pays").await).await;
+        confirmed.unwrap_or_else(|error| panic!("{meanwhile:?}: {error:?}"));
         assert_eq!(self.witness.owners(EVENT).await.get(&1), Some(&bobs.id()));
         self.witness.agree(EVENT).await;
     }
