@@ -17,6 +17,7 @@ cmd_test_autobahn() {
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     stop_autobahn # what a run that was killed left behind
+    find_kafka_compilers
     step "building the echo server, together with the tests"
     # All of it, as `./dev test` does: with fewer packages cargo would choose other features and compile all again.
     (cd "$root" && cargo test --locked --workspace --all-features --no-run --quiet 9>&-) || die "the build failed"

@@ -4,7 +4,7 @@
 
 cmd_chaos() {
     local features=()
-    chaos_place
+    make_state
     have cc || apt_install gcc libc6-dev
     if [[ " $* " == *' --mode kafka '* || " $* " == *' --mode=kafka '* ]]; then
         find_kafka_compilers
@@ -12,12 +12,14 @@ cmd_chaos() {
         export TE_TEST_KAFKA=$kafka_jars
         features=(--features 'booking-svc/kafka,chaos/kafka')
     fi
+    chaos_place
     build -p booking-svc -p ws-gateway -p chaos "${features[@]}"
     run_chaos "$programs" run "$@"
 }
 
 # The programs of test builds, from which guards can be taken out.
 cmd_teeth() {
+    find_kafka_compilers
     chaos_place
     step "building for tests"
     (cd "$root" && cargo build --locked --workspace --all-features --bins 9>&-) || die "the build failed"

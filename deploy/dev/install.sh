@@ -102,7 +102,10 @@ find_pgbouncer() {
 build() {
     local what=(--release -p booking-svc -p loadtest -p ws-gateway)
     (($# == 0)) || what=(--release "$@")
-    [[ $profile == release ]] || what=(--profile "$profile" --workspace --all-features --bins)
+    if [[ $profile != release ]]; then
+        find_kafka_compilers
+        what=(--profile "$profile" --workspace --all-features --bins)
+    fi
     step "building (the first time takes some minutes)"
     (cd "$root" && cargo build --locked "${what[@]}" 9>&-) || die "the build failed"
 }
