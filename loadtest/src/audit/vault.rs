@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tokio_postgres::{Client, IsolationLevel, NoTls};
+use tokio_postgres::{Client, Config, IsolationLevel, NoTls, config::TargetSessionAttrs};
 
 use crate::error::Error;
 
@@ -59,7 +59,10 @@ pub(crate) struct BookedSeat {
 impl Vault {
     /// Reads everything about one event, as of one moment.
     pub(crate) async fn read(url: &str, event: &str) -> Result<Self, Error> {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        // Of several hosts, the one that decides: a standby may lack what was acknowledged.
+        let mut config: Config = url.parse()?;
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        let (client, connection) = config.connect(NoTls).await?;
         let read = async move {
             let mut client = client; // Dropped at the end: that ends the connection.
             read_snapshot(&mut client, event).await
