@@ -93,6 +93,7 @@ for (const name of gateways) {
 
 check_profiles({ services, root, text, check });
 for (const name of replicas) check("TE_KAFKA_BROKERS" in services[name].environment, `${name} never hears of Kafka`);
+for (const name of replicas) check("TE_KAFKA_SEATS_TOPIC" in services[name].environment, `${name} tells Kafka of no seats`);
 check("TE_OUTBOX" in services.migrate.environment, "migrate leaves the outbox as it is");
 
 function port_of(setting, stage = "booking-svc") {

@@ -29,6 +29,7 @@ const edits = [
     [yaml, "../helm/rules", "../helm/rule", "prometheus mounts"],
     ["compose/kafka.properties", "CLIENT://kafka:9092", "CLIENT://kafka:9094", "no Kafka at kafka:9094"],
     [yaml, "TE_OUTBOX=on TE_KAFKA_BROKERS", "TE_KAFKA_BROKERS", "nobody is told of kafka:9092"],
+    [yaml, "    TE_KAFKA_SEATS_TOPIC: ", "    TE_KAFKA_TOPIC: ", "booking-svc-2 tells Kafka of no seats"],
     [yaml, redlock_3, redlock_3.replace("*redlock", "*redis"), "a plain up starts"],
     [yaml, "service_healthy, required: false }", "service_healthy }", "a plain up lacks redlock-1"],
     [yaml, redlock_3, redlock_3.replace("redlock-3:/data", "redlock-2:/data"), "redlock-3 has no volume of its own"],
