@@ -119,8 +119,7 @@ impl<'a> Lives<'a> {
         told.min(end)
     }
 
-    /// Whether a takeover came after its grant: that may prolong a hold by as long as it took, and by the drift allowance of
-    /// locks, or bring back one that the carrier of before had just ended.
+    /// Whether a takeover came after its grant: that may prolong a hold by the drift allowance of locks, or bring back one that the carrier of before had just ended.
     pub(super) fn may_be_prolonged(&self, life: &Life) -> bool {
         self.newest.is_some() && epoch_of(life.id) < self.newest
     }

@@ -157,7 +157,7 @@ kinds! {
     /// SIGKILL; a JVM takes some seconds more to be back.
     KafkaKilled "kafka killed" at Kafka for 200 to 3000 ms;
     KafkaPaused "kafka paused" at Kafka for 1000 to 6000 ms;
-    /// SIGSTOP for longer than a relay's turn: another takes it, and what it still had comes late.
+    /// SIGSTOP for longer than a relay's turn. Where it was within one, another takes it, and what it still had comes late.
     RelayAsleep "replica asleep for longer than a relay's turn" at Relay for 15500 to 16500 ms;
 }
 
