@@ -4,7 +4,7 @@ mod reader;
 
 use std::{net::SocketAddr, time::Duration};
 
-use rdkafka::consumer::Consumer as _;
+use rdkafka::{consumer::Consumer as _, metadata::MetadataTopic};
 use testkit::{STORE_LIMIT, calls::until_definite, holds_within, wait_until};
 
 use self::reader::{CHANGED, Reader, SNAPSHOT, Told, states};
@@ -195,7 +195,7 @@ async fn where_no_topic_is_named_nothing_is_told_of_seats() {
     stage.assert_all_is_told().await;
     let client = from_the_beginning(&stage.broker.address(), TOPIC);
     let topics = client.fetch_metadata(None, STORE_LIMIT).unwrap();
-    let topics: Vec<_> = topics.topics().iter().map(|topic| topic.name()).collect();
+    let topics: Vec<_> = topics.topics().iter().map(MetadataTopic::name).collect();
     assert!(topics.contains(&TOPIC) && !topics.contains(&SEATS_TOPIC), "{topics:?}");
     let scrape = scrape(metrics.address()).await;
     assert!(!scrape.contains("ticketengine_seats_topic_"), "{scrape}");
