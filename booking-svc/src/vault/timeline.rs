@@ -62,16 +62,17 @@ impl Latest {
 
 /// The connection is kept where it answered.
 async fn ask(hosts: &Manager, host: usize, kept: &mut Option<Connection>) -> Result<i64, Error> {
-    let mut connection = kept.take();
+    let held = kept.take().filter(|connection| !connection.is_broken());
     let answer = in_time(ASK_WAIT, async {
-        if connection.as_ref().is_none_or(Connection::is_broken) {
-            connection = Some(hosts.open_at(host).await?);
-        }
-        let connection = connection.as_mut().ok_or_else(|| Error::Unavailable("no connection".into()))?;
-        connection.read_timeline().await
+        let mut connection = match held {
+            Some(connection) => connection,
+            None => hosts.open_at(host).await?,
+        };
+        let timeline = connection.read_timeline().await?;
+        Ok((connection, timeline))
     });
-    let timeline = answer.await?;
-    *kept = connection;
+    let (connection, timeline) = answer.await?;
+    *kept = Some(connection);
     Ok(timeline)
 }
 
